@@ -1,0 +1,1 @@
+"""gradeq: a durable, throttled queue that grades student work with an LLM."""

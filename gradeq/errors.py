@@ -1,0 +1,66 @@
+"""Errors for people: what happened, what gradeq did about it, what to do."""
+
+from __future__ import annotations
+
+
+class GradeqError(Exception):
+    """Base of every error that gradeq raises on purpose. `code` is stable; the text may change."""
+
+    code = "gradeq_error"
+
+
+class ConfigError(GradeqError):
+    """The configuration cannot be used; nothing was started."""
+
+    code = "bad_configuration"
+
+
+class RubricError(GradeqError):
+    """The rubric cannot be used; the text names the file, the line and the field."""
+
+    code = "bad_rubric"
+
+
+class InputError(GradeqError):
+    """Student papers cannot be read; `problems` names file, row and field, one line each."""
+
+    code = "bad_input"
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class NotFoundError(GradeqError):
+    """No such row."""
+
+    code = "not_found"
+
+
+class ConflictError(GradeqError):
+    """The row is not in a state that allows this."""
+
+    code = "conflict"
+
+
+class StoreError(GradeqError):
+    """The database cannot do what was asked; nothing was changed."""
+
+    code = "store_error"
+
+
+class StoreLockedError(StoreError):
+    """Another process writes this database. `url` is where it listens, if it does."""
+
+    code = "store_locked"
+
+    def __init__(self, message: str, *, pid: int | None = None, url: str | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+        self.url = url
+
+
+class SchemaTooNewError(StoreError):
+    """The database was written by a newer gradeq."""
+
+    code = "schema_too_new"

@@ -1,0 +1,74 @@
+"""The words that a limiter and a provider share: costs, limits and what a response says of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Bucket(StrEnum):
+    """What providers meter per minute."""
+
+    REQUESTS = "requests"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    TOKENS = "tokens"
+    """Input and output counted together (OpenAI's TPM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call is expected to use: raw estimates, which the limiter learns to scale.
+
+    `max_output_tokens` is what the request allows; `output_tokens` what is expected of it.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    max_output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call did use, as the provider counted it. Cache figures are part of the input."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is configured for a pool. None: not configured, learned from response headers."""
+
+    concurrency: int = 5
+    requests_per_minute: float | None = None
+    input_tokens_per_minute: float | None = None
+    output_tokens_per_minute: float | None = None
+    reserves_output: bool = False
+    """True where the provider charges `max_tokens` against the token limit at admission."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One bucket as a response's headers tell it.
+
+    `limit` is per minute unless `per_seconds` says otherwise; `rounding` is how coarse
+    `remaining` is (Anthropic rounds tokens to the nearest 1000).
+    """
+
+    bucket: Bucket
+    limit: float | None = None
+    remaining: float | None = None
+    per_seconds: float = 60.0
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What a response says about limits. `retry_after` in seconds, already read from any form."""
+
+    levels: tuple[Level, ...] = ()
+    retry_after: float | None = None
+    should_retry: bool | None = None
