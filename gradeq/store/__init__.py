@@ -1,0 +1,1 @@
+"""Where accepted work is kept: the Store protocol and the SQLite store behind it."""

@@ -1,0 +1,493 @@
+"""What gradeq asks of a store, and the values that go in and out.
+
+Every method is one transaction. A method returns after the commit, so what it answers is on disk
+(only claims and lease renewals, which promise nothing to anybody, may be lost to a power cut).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gradeq.limiter.base import Usage
+from gradeq.model import (
+    DEFAULT_GRADER,
+    DEFAULT_OWNER,
+    GRADING,
+    BatchStatus,
+    Grade,
+    GradeSource,
+    Job,
+    JobState,
+    NewSubmission,
+    Submission,
+    SubmissionStatus,
+)
+from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one imported paper.
+
+    `change` is created, unchanged, replaced or refused; `reason` says why it was refused.
+    """
+
+    id: int
+    external_id: str
+    change: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOrder:
+    """Work to be queued together: either `submission_ids` or `payloads` of another job kind.
+
+    `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
+    `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
+    """
+
+    submission_ids: Sequence[int] = ()
+    payloads: Sequence[Mapping[str, Any]] = ()
+    grader: str = DEFAULT_GRADER
+    pool: str = DEFAULT_GRADER
+    kind: str = GRADING
+    owner: str = DEFAULT_OWNER
+    rubric_id: int | None = None
+    interactive: bool = False
+    priority: int = 5
+    deadline: int | None = None
+    run_at: int | None = None
+    max_attempts: int = MAX_ATTEMPTS
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A submission that was not touched, and why: one of the stable words of `code`."""
+
+    submission_id: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to a SubmitOrder. `job_ids` has one id per accepted submission or payload, in
+    order: of a new job, or of the open job that was there before. `created` counts the new ones.
+    """
+
+    batch_id: int
+    job_ids: tuple[int, ...]
+    created: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """How often a job was tried, by reason.
+
+    `overloaded_since`: when the first overload of the present row of them was, or None.
+    """
+
+    attempts: int = 0
+    snoozes: int = 0
+    interruptions: int = 0
+    unusable: int = 0
+    overloaded_since: int | None = None
+    max_attempts: int = MAX_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job in hand. `lease` is the random token that every write of its outcome must carry."""
+
+    job: Job
+    lease: str
+    counters: Counters
+    has_unapplied_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try, for the record. `error` is None where an answer came; `cost` in configured money."""
+
+    started_at: int
+    finished_at: int
+    error: ErrorClass | None = None
+    reason: str | None = None
+    model: str | None = None
+    request_id: str | None = None
+    http_status: int | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost: float = 0.0
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAnswer:
+    """What was sent and what came back. `attempt_id` is known once it is stored."""
+
+    request_key: str
+    prefix: str
+    sent: str
+    text: str
+    stop: str
+    raw: str
+    model: str
+    usage: Usage = field(default_factory=Usage)
+    attempt_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a claimed job goes on: completed, failed, or pending again (a retry, snooze or return).
+
+    `attempt` is a try that is not on record yet; `attempt_id` one whose answer was stored before.
+    `stuck_on` names a cause that no retry can mend: enough of them in a row pause the batch.
+    """
+
+    job_id: int
+    lease: str
+    state: JobState
+    grade: Grade | None = None
+    result: Any = None
+    counter: Counter = Counter.NONE
+    run_at: int | None = None
+    error: ErrorClass | None = None
+    reason: str | None = None
+    attempt: Attempt | None = None
+    attempt_id: int | None = None
+    request_key: str | None = None
+    stuck_on: ErrorClass | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What an opening store found and mended: jobs an older process left in hand."""
+
+    returned: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Badges:
+    in_progress: int = 0
+    submitted: int = 0
+    graded: int = 0
+    released: int = 0
+    grading: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as people see it."""
+
+    id: int
+    batch_id: int
+    grader: str
+    submission_id: int | None
+    external_id: str | None
+    state: JobState
+    attempts: int
+    snoozes: int
+    interruptions: int
+    unusable: int
+    run_at: int
+    error: str | None
+    reason: str | None
+    result: Any
+    created_at: int
+    claimed_at: int | None
+    finished_at: int | None
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch as people see it; `pending` counts ready and waiting jobs."""
+
+    id: int
+    kind: str
+    grader: str
+    pool: str
+    owner: str
+    rubric_id: int | None
+    interactive: bool
+    priority: int
+    deadline: int | None
+    status: BatchStatus
+    created_at: int
+    started_at: int | None
+    paused_at: int | None
+    paused_by: str | None
+    pause_reason: str | None
+    cancelled_at: int | None
+    finished_at: int | None
+    total: int
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    cancelled: int
+    requests: int
+    rate_limited: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class GradeRow:
+    """One version of a submission's grade; at most one of them is `current`."""
+
+    id: int
+    submission_id: int
+    version: int
+    paper_version: int
+    current: bool
+    source: GradeSource
+    grader: str | None
+    job_id: int | None
+    rubric_id: int | None
+    request_key: str | None
+    edited_by: str | None
+    created_at: int
+    grade: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    id: int
+    job_id: int
+    error: str | None
+    reason: str | None
+    answer_use: str
+    model: str | None
+    request_id: str | None
+    http_status: int | None
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    started_at: int
+    finished_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RubricRow:
+    id: int
+    name: str
+    version: int
+    sha256: str
+    source: str
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, in the order of the commits. `seq` never repeats."""
+
+    seq: int
+    at: int
+    kind: str
+    course: str | None = None
+    assignment: str | None = None
+    batch_id: int | None = None
+    job_id: int | None = None
+    submission_id: int | None = None
+    data: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """One submission with its current grade and its last job: what is exported."""
+
+    submission: Submission
+    grade: GradeRow | None
+    job: JobRow | None
+    attempts: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    pause_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePosition:
+    """Where a pending job stands: the ready jobs to be claimed before it, its batch's pause."""
+
+    ahead: int
+    run_at: int
+    waiting: bool
+    paused_by: str | None
+    pause_reason: str | None
+    pool: str
+
+
+class Work(Protocol):
+    """The queue's half: from submit to settle."""
+
+    async def submit(self, order: SubmitOrder) -> Submitted: ...
+
+    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
+        """Take up to `limit` due jobs of `pool` in the queue's order."""
+        ...
+
+    async def renew(self, leases: Sequence[tuple[int, str]], lease_seconds: float) -> list[int]:
+        """Prolong the leases of jobs still held; the ids that are not held any more."""
+        ...
+
+    async def store_answer(self, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
+        """Keep a paid answer before it is read; its attempt's id. A late one becomes salvage."""
+        ...
+
+    async def unapplied_answer(self, submission_id: int, request_key: str) -> PaidAnswer | None:
+        """A stored answer to the same paper, rubric and model that has not made a grade yet."""
+        ...
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[bool]:
+        """Write outcomes; False for each whose lease was gone (nothing of it was applied)."""
+        ...
+
+    async def expire(self) -> Recovery:
+        """Return jobs whose lease has run out."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """Wall time at which the next waiting job is due, or None."""
+        ...
+
+    async def move_pool(self, grader: str, pool: str) -> None:
+        """Send the open work of `grader` through `pool` from now on."""
+        ...
+
+
+class Control(Protocol):
+    """What people do to work and papers."""
+
+    async def add_submissions(self, papers: Sequence[NewSubmission]) -> list[Added]: ...
+
+    async def archive(self, submission_ids: Sequence[int]) -> list[Skipped]:
+        """Put submissions away; their open jobs are cancelled in the same transaction."""
+        ...
+
+    async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]: ...
+
+    async def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
+        """Graded papers become released, in the name of the person `by`."""
+        ...
+
+    async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
+        """A person's grade: a new version, current until a person changes it again."""
+        ...
+
+    async def pause(self, batch_id: int, by: str, reason: str | None = None) -> None: ...
+
+    async def resume(self, batch_id: int) -> None: ...
+
+    async def cancel(self, *, batch_id: int | None = None, job_ids: Sequence[int] = ()) -> int:
+        """Cancel open jobs; how many. Answers on their way are kept as salvage."""
+        ...
+
+    async def retry(self, *, batch_id: int | None = None, job_ids: Sequence[int] = ()) -> int:
+        """Failed and cancelled jobs become pending with fresh counters; how many."""
+        ...
+
+    async def save_rubric(self, name: str, sha256: str, source: str) -> int:
+        """The id of this rubric; new content becomes the name's next version."""
+        ...
+
+    async def assign_rubric(self, course: str, assignment: str, rubric_id: int) -> None: ...
+
+    async def save_pool(self, pool: str, state: Mapping[str, Any]) -> None: ...
+
+
+class Reading(Protocol):
+    """Short reads that never hold up a writer."""
+
+    async def badges(self, course: str, assignment: str) -> Badges | None: ...
+
+    async def assignments(self) -> list[tuple[str, str, Badges]]: ...
+
+    async def submission(self, submission_id: int) -> Submission | None: ...
+
+    async def submissions(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus | None = None,
+        *,
+        archived: bool = False,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[Submission]: ...
+
+    async def find_submissions(
+        self, external_ids: Sequence[str], course: str | None, assignment: str | None
+    ) -> dict[str, list[int]]: ...
+
+    async def gradable(self, course: str, assignment: str) -> list[int]:
+        """Ids of an assignment's submitted, unarchived papers, oldest first."""
+        ...
+
+    async def grades(self, submission_id: int) -> list[GradeRow]:
+        """All versions, newest first."""
+        ...
+
+    async def rubric(self, rubric_id: int) -> RubricRow | None: ...
+
+    async def assignment_rubric(self, course: str, assignment: str) -> int | None: ...
+
+    async def job(self, job_id: int) -> JobRow | None: ...
+
+    async def position(self, job_id: int) -> QueuePosition | None: ...
+
+    async def jobs(
+        self,
+        *,
+        batch_id: int,
+        state: JobState | None = None,
+        after: int = 0,
+        limit: int = 100,
+    ) -> list[JobRow]: ...
+
+    async def attempts(self, job_id: int) -> list[AttemptRow]: ...
+
+    async def batch(self, batch_id: int) -> BatchRow | None: ...
+
+    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]: ...
+
+    async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]: ...
+
+    async def events(self, after: int, limit: int = 500) -> list[Event]: ...
+
+    async def last_event(self) -> int: ...
+
+    async def pools(self) -> dict[str, Mapping[str, Any]]: ...
+
+    async def secret(self) -> bytes:
+        """32 random bytes of this database, for pseudonyms."""
+        ...
+
+
+class Upkeep(Protocol):
+    async def backup(self, path: str) -> None: ...
+
+    async def check(self) -> list[str]:
+        """What is wrong: integrity, counters unlike a recount; empty when all is well."""
+        ...
+
+    async def prune_events(self, keep: int) -> int:
+        """Delete all but the newest `keep` events (at least one stays)."""
+        ...
+
+    async def checkpoint(self) -> None: ...
+
+
+class Store(Work, Control, Reading, Upkeep, Protocol):
+    """Everything; opened and closed by the engine."""
+
+    async def open(self) -> Recovery: ...
+
+    async def close(self) -> None: ...

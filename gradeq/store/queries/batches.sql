@@ -1,0 +1,55 @@
+-- name: batch_get
+SELECT b.*, o.name AS owner, v.status
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+ WHERE b.id = :id
+
+-- name: batches_list
+SELECT b.*, o.name AS owner, v.status
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+ WHERE b.id < :before ORDER BY b.id DESC LIMIT :limit
+
+-- name: batch_pause
+UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now
+ WHERE id = :id AND paused_at IS NULL AND cancelled_at IS NULL AND finished_at IS NULL
+
+-- name: batch_resume
+UPDATE batches
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+       failure_cause = NULL, failure_streak = 0, updated_at = :now
+ WHERE id = :id AND paused_at IS NOT NULL
+
+-- name: batch_cancel
+UPDATE batches
+   SET cancelled_at = :now, paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+       updated_at = :now
+ WHERE id = :id AND cancelled_at IS NULL AND finished_at IS NULL
+
+-- name: batch_reopen
+UPDATE batches SET cancelled_at = NULL, updated_at = :now WHERE id = :id
+
+-- name: batch_failed_alike
+UPDATE batches
+   SET failure_streak = CASE WHEN failure_cause = :cause THEN failure_streak + 1 ELSE 1 END,
+       failure_cause = :cause
+ WHERE id = :id RETURNING failure_streak
+
+-- name: batch_streak_over
+UPDATE batches SET failure_cause = NULL, failure_streak = 0
+ WHERE id = :id AND failure_cause IS NOT NULL
+
+-- name: batches_move_pool
+UPDATE batches SET pool = :pool
+ WHERE grader = :grader AND finished_at IS NULL AND pool <> :pool
+
+-- name: pool_save
+INSERT INTO limiter_state (pool, state, updated_at) VALUES (:pool, :state, :now)
+    ON CONFLICT (pool) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+
+-- name: pools_all
+SELECT pool, state FROM limiter_state
+
+-- name: meta_get
+SELECT value FROM meta WHERE key = :key
+
+-- name: meta_put
+INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING

@@ -1,0 +1,96 @@
+-- name: rubric_same
+SELECT id FROM rubrics WHERE name = :name AND sha256 = :sha256
+
+-- name: rubric_insert
+INSERT INTO rubrics (name, version, sha256, source, created_at)
+SELECT :name, coalesce(max(version), 0) + 1, :sha256, :source, :now
+  FROM rubrics WHERE name = :name
+
+-- name: rubric_get
+SELECT id, name, version, sha256, source, created_at FROM rubrics WHERE id = :id
+
+-- name: attempts_insert
+INSERT INTO attempts (job_id, batch_id, submission_id, answer_use, error, reason, request_key,
+                      model, request_id, http_status, input_tokens, output_tokens,
+                      cache_read_tokens, cost, started_at, finished_at)
+SELECT j.id, j.batch_id, j.submission_id, :answer_use, w.value ->> 1, w.value ->> 2, w.value ->> 3,
+       w.value ->> 4, w.value ->> 5, w.value ->> 6, w.value ->> 7, w.value ->> 8,
+       w.value ->> 9, w.value ->> 10, w.value ->> 11, w.value ->> 12
+  FROM json_each(:rows) w JOIN jobs j ON j.id = w.value ->> 0
+ ORDER BY w.key
+
+-- name: attempts_use
+UPDATE attempts SET answer_use = w.value ->> 1, error = w.value ->> 2, reason = w.value ->> 3
+  FROM json_each(:rows) w
+ WHERE attempts.id = w.value ->> 0
+
+-- name: prefix_ensure
+INSERT INTO prompt_prefixes (sha256, text) VALUES (:sha256, :text) ON CONFLICT DO NOTHING
+
+-- name: prefix_id
+SELECT id FROM prompt_prefixes WHERE sha256 = :sha256
+
+-- name: answer_insert
+INSERT INTO answers (attempt_id, prefix_id, sent, text, stop, raw)
+VALUES (:attempt_id, :prefix_id, :sent, :text, :stop, :raw)
+
+-- name: answer_unapplied
+SELECT t.id, t.request_key, t.model, t.input_tokens, t.output_tokens, t.cache_read_tokens,
+       a.sent, a.text, a.stop, a.raw, coalesce(p.text, '') AS prefix
+  FROM attempts t JOIN answers a ON a.attempt_id = t.id
+  LEFT JOIN prompt_prefixes p ON p.id = a.prefix_id
+ WHERE t.submission_id = :submission_id AND t.request_key = :request_key
+   AND t.answer_use IN ('stored', 'salvage')
+ ORDER BY t.id DESC LIMIT 1
+
+-- name: attempts_of_job
+SELECT * FROM attempts WHERE job_id = :job_id ORDER BY id
+
+-- name: grades_latest
+SELECT g.submission_id, max(g.version) AS version,
+       max(g.current = 1 AND g.source = 'person') AS by_person
+  FROM json_each(:ids) w JOIN grades g ON g.submission_id = w.value
+ GROUP BY g.submission_id
+
+-- name: grades_retire
+UPDATE grades SET current = 0
+ WHERE current = 1 AND submission_id IN (SELECT value FROM json_each(:ids))
+
+-- name: grades_insert
+INSERT INTO grades (submission_id, version, paper_version, current, source, grader, job_id,
+                    attempt_id, rubric_id, request_key, model, score, max_score, criteria,
+                    feedback, flags, edited_by, created_at)
+SELECT s.id, w.value ->> 1, s.version, w.value ->> 2, w.value ->> 3, w.value ->> 4, w.value ->> 5,
+       w.value ->> 6, w.value ->> 7, w.value ->> 8, w.value ->> 9, w.value ->> 10, w.value ->> 11,
+       w.value ->> 12, w.value ->> 13, w.value ->> 14, w.value ->> 15, :now
+  FROM json_each(:rows) w JOIN submissions s ON s.id = w.value ->> 0
+ ORDER BY w.key
+
+-- name: grades_of
+SELECT * FROM grades WHERE submission_id = :submission_id ORDER BY version DESC
+
+-- name: result_grades
+SELECT g.* FROM json_each(:ids) w JOIN grades g ON g.submission_id = w.value AND g.current = 1
+
+-- name: result_submissions
+SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
+  FROM json_each(:ids) w
+  JOIN submissions s ON s.id = w.value
+  JOIN assignments a ON a.id = s.assignment_id
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+
+-- name: result_jobs
+SELECT j.*, s.external_id, b.pause_reason
+  FROM json_each(:ids) w
+  JOIN submissions s ON s.id = w.value
+  JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE submission_id = s.id)
+  JOIN batches b ON b.id = j.batch_id
+
+-- name: result_costs
+SELECT t.submission_id, count(*) AS attempts, sum(t.input_tokens) AS input_tokens,
+       sum(t.output_tokens) AS output_tokens, sum(t.cost) AS cost
+  FROM json_each(:ids) w
+  JOIN jobs j ON j.submission_id = w.value
+  JOIN attempts t ON t.job_id = j.id
+ WHERE t.model IS NOT NULL
+ GROUP BY t.submission_id

@@ -1,0 +1,103 @@
+-- name: assignment_ensure
+INSERT INTO assignments (course, name) VALUES (:course, :name) ON CONFLICT DO NOTHING
+
+-- name: assignment_id
+SELECT id FROM assignments WHERE course = :course AND name = :name
+
+-- name: assignment_rubric
+SELECT rubric_id FROM assignments WHERE course = :course AND name = :name
+
+-- name: assignment_set_rubric
+UPDATE assignments SET rubric_id = :rubric_id WHERE id = :id
+
+-- name: badges
+SELECT in_progress, submitted, graded, released, grading
+  FROM assignments WHERE course = :course AND name = :name
+
+-- name: assignments_all
+SELECT course, name, in_progress, submitted, graded, released, grading
+  FROM assignments ORDER BY course, name
+
+-- name: submission_known
+SELECT s.id, s.status, s.version, s.archived_at, s.student, s.extra, p.sha256,
+       EXISTS (SELECT 1 FROM grades g
+                WHERE g.submission_id = s.id AND g.current = 1 AND g.source = 'person') AS by_person
+  FROM submissions s JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE s.assignment_id = :assignment_id AND s.external_id = :external_id
+
+-- name: submission_insert
+INSERT INTO submissions (assignment_id, external_id, student, extra, status, created_at, updated_at)
+VALUES (:assignment_id, :external_id, :student, :extra, :status, :now, :now)
+
+-- name: submission_replace
+UPDATE submissions
+   SET version = version + 1, student = :student, extra = :extra, status = :status,
+       updated_at = :now
+ WHERE id = :id
+
+-- name: submission_touch
+UPDATE submissions SET student = :student, extra = :extra, status = :status, updated_at = :now
+ WHERE id = :id
+
+-- name: paper_insert
+INSERT INTO papers (submission_id, version, text, sha256, created_at)
+VALUES (:submission_id, :version, :text, :sha256, :now)
+
+-- name: submission_get
+SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
+  FROM submissions s
+  JOIN assignments a ON a.id = s.assignment_id
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE s.id = :id
+
+-- name: submissions_list
+SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
+  FROM assignments a
+  JOIN submissions s ON s.assignment_id = a.id
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE a.course = :course AND a.name = :name AND s.archived_at IS NULL
+   AND s.status = :status AND s.id > :after
+ ORDER BY s.id LIMIT :limit
+
+-- name: submissions_list_archived
+SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
+  FROM assignments a
+  JOIN submissions s ON s.assignment_id = a.id
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL AND s.id > :after
+ ORDER BY s.id LIMIT :limit
+
+-- name: submissions_gradable
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = 'submitted'
+ ORDER BY s.id
+
+-- name: submissions_find
+SELECT s.external_id, s.id
+  FROM json_each(:external_ids) w
+  JOIN submissions s ON s.external_id = w.value
+  JOIN assignments a ON a.id = s.assignment_id
+ WHERE (:course IS NULL OR a.course = :course) AND (:name IS NULL OR a.name = :name)
+ ORDER BY s.id
+
+-- name: submission_states
+SELECT w.value AS wanted, s.id, s.status, s.archived_at
+  FROM json_each(:ids) w LEFT JOIN submissions s ON s.id = w.value
+
+-- name: submission_archive
+UPDATE submissions SET archived_at = :now, updated_at = :now WHERE id = :id AND archived_at IS NULL
+
+-- name: submission_unarchive
+UPDATE submissions SET archived_at = NULL, updated_at = :now
+ WHERE id = :id AND archived_at IS NOT NULL
+
+-- name: submission_release
+UPDATE submissions
+   SET status = 'released', released_at = :now, released_by = :by, updated_at = :now
+ WHERE id = :id AND status = 'graded' AND archived_at IS NULL
+
+-- name: submissions_graded
+UPDATE submissions SET status = 'graded', updated_at = :now
+ WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'submitted'

@@ -1,0 +1,65 @@
+"""What people do to batches and jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gradeq.errors import ConflictError, NotFoundError
+from gradeq.store.sqlite.papers import ensure_assignment
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+
+
+def pause(tx: Tx, batch_id: int, by: str, reason: str | None) -> None:
+    changed = tx.run("batch_pause", id=batch_id, by=by, reason=reason, now=tx.now).rowcount
+    if not changed and _batch(tx, batch_id)["paused_at"] is None:
+        raise ConflictError(f"batch {batch_id} is over; there is nothing to pause")
+
+
+def resume(tx: Tx, batch_id: int) -> None:
+    if not tx.run("batch_resume", id=batch_id, now=tx.now).rowcount:
+        _batch(tx, batch_id)
+
+
+def cancel(tx: Tx, batch_id: int | None, job_ids: Sequence[int]) -> int:
+    reason = {"reason": "cancelled", "now": tx.now}
+    if batch_id is None:
+        return tx.run("jobs_cancel", ids=ids_json(job_ids), **reason).rowcount
+    _batch(tx, batch_id)
+    tx.run("batch_cancel", id=batch_id, now=tx.now)
+    return tx.run("jobs_cancel_batch", batch_id=batch_id, **reason).rowcount
+
+
+def retry(tx: Tx, batch_id: int | None, job_ids: Sequence[int]) -> int:
+    if batch_id is not None:
+        _batch(tx, batch_id)
+        job_ids = [row["id"] for row in tx.all("jobs_failed_of_batch", batch_id=batch_id)]
+    again = tx.all("jobs_retry", ids=ids_json(job_ids), now=tx.now)
+    for reopened in {row["batch_id"] for row in again}:
+        tx.run("batch_reopen", id=reopened, now=tx.now)
+        tx.run("batch_resume", id=reopened, now=tx.now)
+    return len(again)
+
+
+def _batch(tx: Tx, batch_id: int) -> Mapping[str, Any]:
+    row = tx.one("batch_get", id=batch_id)
+    if row is None:
+        raise NotFoundError(f"there is no batch {batch_id}")
+    return dict(row)
+
+
+def save_rubric(tx: Tx, name: str, sha256: str, source: str) -> int:
+    known = tx.value("rubric_same", name=name, sha256=sha256)
+    if known is not None:
+        return int(known)
+    cursor = tx.run("rubric_insert", name=name, sha256=sha256, source=source, now=tx.now)
+    return cursor.lastrowid or 0
+
+
+def assign_rubric(tx: Tx, course: str, assignment: str, rubric_id: int) -> None:
+    assignment_id = ensure_assignment(tx, course, assignment)
+    tx.run("assignment_set_rubric", id=assignment_id, rubric_id=rubric_id)
+
+
+def save_pool(tx: Tx, pool: str, state: Mapping[str, Any]) -> None:
+    tx.run("pool_save", pool=pool, state=as_json(state), now=tx.now)

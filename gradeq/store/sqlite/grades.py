@@ -1,0 +1,68 @@
+"""Grades: a new version each time, one current, a person's never overwritten by a machine's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradeq.errors import ConflictError, NotFoundError
+from gradeq.model import Grade, GradeSource
+from gradeq.store.base import GradeRow, Settlement
+from gradeq.store.sqlite.rows import from_grade, to_grade_row
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+
+
+def apply(tx: Tx, settlements: Sequence[Settlement]) -> None:
+    """The grades of settled jobs become current, except beside a person's."""
+    if not settlements:
+        return
+    job_ids = ids_json([one.job_id for one in settlements])
+    about = {row[0]: row for row in tx.all("jobs_about", ids=job_ids)}
+    papers = [about[one.job_id]["submission_id"] for one in settlements]
+    latest = {row[0]: row for row in tx.all("grades_latest", ids=ids_json(papers))}
+    kept = {paper for paper in papers if paper in latest and latest[paper]["by_person"]}
+    replaced = [paper for paper in papers if paper in latest and paper not in kept]
+    if replaced:
+        tx.run("grades_retire", ids=ids_json(replaced))
+    rows = []
+    for one, paper in zip(settlements, papers, strict=True):
+        version = latest[paper]["version"] + 1 if paper in latest else 1
+        rows.append(_row(one, about[one.job_id], version, current=paper not in kept))
+    tx.run("grades_insert", rows=as_json(rows), now=tx.now)
+    tx.run("submissions_graded", ids=ids_json(papers), now=tx.now)
+
+
+def _row(one: Settlement, job: Any, version: int, *, current: bool) -> list[Any]:
+    assert one.grade is not None
+    return [
+        job["submission_id"],
+        version,
+        int(current),
+        one.grade.source,
+        job["grader"],
+        one.job_id,
+        one.attempt_id,
+        job["rubric_id"],
+        one.request_key,
+        *from_grade(one.grade),
+        None,
+    ]
+
+
+def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
+    """A person's grade. Raises NotFoundError, or ConflictError while the student still writes."""
+    paper = tx.one("submission_get", id=submission_id)
+    if paper is None:
+        raise NotFoundError(f"there is no submission {submission_id}")
+    if paper["status"] in ("in_progress", "released"):
+        raise ConflictError(
+            f"submission {submission_id} is {paper['status']}; its grade was not changed"
+        )
+    latest = tx.all("grades_latest", ids=ids_json([submission_id]))
+    version = latest[0]["version"] + 1 if latest else 1
+    tx.run("grades_retire", ids=ids_json([submission_id]))
+    named = [None] * 5
+    row = [submission_id, version, 1, GradeSource.PERSON, *named, *from_grade(grade), by]
+    tx.run("grades_insert", rows=as_json([row]), now=tx.now)
+    tx.run("submissions_graded", ids=ids_json([submission_id]), now=tx.now)
+    return to_grade_row(tx.all("grades_of", submission_id=submission_id)[0])

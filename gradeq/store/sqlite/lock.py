@@ -1,0 +1,104 @@
+"""One writing process per database: a lock file beside it, held as long as the process lives.
+
+The lock is the operating system's, so it goes with a killed process: flock on Linux and macOS,
+msvcrt.locking on Windows, where a locked byte cannot be read by others; hence the locked byte
+lies far behind the text. The database file itself is never opened here: closing it would drop
+SQLite's own POSIX locks (see "How To Corrupt An SQLite Database File", section 2.2).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradeq.errors import StoreError, StoreLockedError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _LOCKED_BYTE = 1 << 30
+
+    def _try_lock(fd: int) -> None:
+        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _try_lock(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that writes a database. `url` is where it listens, if it does."""
+
+    pid: int | None = None
+    url: str | None = None
+
+
+class ProcessLock:
+    """Held from `acquire` to `release` or the end of the process."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = lock_path(database)
+        self._database = database
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Raises StoreLockedError, with who holds it, where another process does."""
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(
+                f"{self.path}: cannot write beside the database ({error.strerror}); nothing was "
+                "changed. Check that the folder exists and may be written, or choose another "
+                "file with --db"
+            ) from error
+        try:
+            _try_lock(fd)
+        except OSError as error:
+            os.close(fd)
+            raise self._locked() from error
+        self._fd = fd
+        self.announce(None)
+
+    def announce(self, url: str | None) -> None:
+        """Let other processes know where this one listens."""
+        if self._fd is None:
+            return
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, json.dumps({"pid": os.getpid(), "url": url}).encode())
+
+    def release(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _locked(self) -> StoreLockedError:
+        holder = read_holder(self._database)
+        who = f"process {holder.pid}" if holder.pid else "another process"
+        where = f", listening at {holder.url}" if holder.url else ""
+        return StoreLockedError(
+            f"{self._database}: {who} is writing this database{where}; nothing was changed. "
+            "Wait until it ends, stop it, or use another file with --db",
+            pid=holder.pid,
+            url=holder.url,
+        )
+
+
+def lock_path(database: Path) -> Path:
+    real = Path(os.path.realpath(database))
+    return real.with_name(real.name + ".lock")
+
+
+def read_holder(database: Path) -> Holder:
+    """Who last said that it holds the lock; it may be gone since."""
+    try:
+        told = json.loads(lock_path(database).read_text("utf-8"))
+        return Holder(told.get("pid"), told.get("url"))
+    except (OSError, ValueError, AttributeError):
+        return Holder()

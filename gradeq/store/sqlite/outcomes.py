@@ -1,0 +1,143 @@
+"""How claimed jobs go on: answers stored, outcomes settled, everything fenced by the lease."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gradeq.model import JobState
+from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
+from gradeq.store.base import Attempt, Claimed, PaidAnswer, Recovery, Settlement
+from gradeq.store.sqlite import grades
+from gradeq.store.sqlite.rows import from_attempt
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+
+_WRITES = {
+    JobState.COMPLETED: "jobs_complete",
+    JobState.FAILED: "jobs_fail",
+    JobState.PENDING: "jobs_return",
+}
+
+
+def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
+    """A paid answer goes on record before it is read; one that came too late is salvage."""
+    held = tx.one("lease_held", id=claimed.job.id, lease=claimed.lease) is not None
+    attempt_id = _record(tx, [(claimed.job.id, attempt)], "stored" if held else "salvage")
+    tx.run(
+        "answer_insert",
+        attempt_id=attempt_id,
+        prefix_id=_prefix_id(tx, answer.prefix),
+        sent=answer.sent,
+        text=answer.text,
+        stop=answer.stop,
+        raw=answer.raw,
+    )
+    return attempt_id
+
+
+def _prefix_id(tx: Tx, prefix: str) -> int | None:
+    if not prefix:
+        return None
+    sha256 = hashlib.sha256(prefix.encode()).hexdigest()
+    known = tx.value("prefix_id", sha256=sha256)
+    if known is None:
+        tx.run("prefix_ensure", sha256=sha256, text=prefix)
+        known = tx.value("prefix_id", sha256=sha256)
+    return int(known)
+
+
+def _record(tx: Tx, attempts: Iterable[tuple[int, Attempt]], answer_use: str = "none") -> int:
+    """Write attempts; the id of the last one."""
+    rows = as_json([from_attempt(job_id, attempt) for job_id, attempt in attempts])
+    return tx.run("attempts_insert", rows=rows, answer_use=answer_use).lastrowid or 0
+
+
+def settle(tx: Tx, settlements: Sequence[Settlement], pause_after: int) -> list[bool]:
+    """All of them as sets: one statement per table, not per job."""
+    held: set[int] = set()
+    for state, query in _WRITES.items():
+        rows = [_row(one) for one in settlements if one.state is state]
+        if rows:
+            held |= {row[0] for row in tx.all(query, rows=as_json(rows), now=tx.now)}
+    applied = [one for one in settlements if one.job_id in held]
+    _record_tries(tx, settlements)
+    _mark_answers(tx, settlements, held)
+    grades.apply(tx, [one for one in applied if one.grade is not None])
+    _count_streaks(tx, applied, pause_after)
+    return [one.job_id in held for one in settlements]
+
+
+def _row(one: Settlement) -> list[Any]:
+    if one.state is JobState.COMPLETED:
+        return [one.job_id, one.lease, None if one.result is None else as_json(one.result)]
+    return [one.job_id, one.lease, one.error, one.reason, one.counter, one.run_at]
+
+
+def _record_tries(tx: Tx, settlements: Sequence[Settlement]) -> None:
+    """Every try goes on record, also one that came too late."""
+    tries = [(one.job_id, one.attempt) for one in settlements if one.attempt is not None]
+    if tries:
+        _record(tx, tries)
+
+
+def _mark_answers(tx: Tx, settlements: Sequence[Settlement], held: set[int]) -> None:
+    """What became of the answers that were stored before they were read."""
+    rows = [_answer_use(one, one.job_id in held) for one in settlements if one.attempt_id]
+    if rows:
+        tx.run("attempts_use", rows=as_json(rows))
+
+
+def _answer_use(one: Settlement, held: bool) -> list[Any]:
+    if not held:
+        return [one.attempt_id, "salvage", None, None]
+    if one.state is JobState.COMPLETED:
+        return [one.attempt_id, "applied", None, None]
+    return [one.attempt_id, "unusable", one.error, one.reason]
+
+
+def _count_streaks(tx: Tx, applied: Sequence[Settlement], pause_after: int) -> None:
+    """Enough failures in a row with one cause that no retry can mend pause the batch."""
+    batches = tx.pairs("jobs_about", ids=ids_json([one.job_id for one in applied]))
+    for batch_id in {batches[one.job_id] for one in applied if one.state is JobState.COMPLETED}:
+        tx.run("batch_streak_over", id=batch_id)
+    for one in applied:
+        if one.stuck_on is not None:
+            _count_failure(tx, batches[one.job_id], one, pause_after)
+
+
+def _count_failure(tx: Tx, batch_id: int, one: Settlement, pause_after: int) -> None:
+    streak = tx.value("batch_failed_alike", id=batch_id, cause=one.stuck_on)
+    if streak >= pause_after:
+        tx.run("batch_pause", id=batch_id, by="gradeq", reason=one.reason, now=tx.now)
+
+
+def return_left_behind(tx: Tx) -> Recovery:
+    """At start: whatever an older process of this database had in hand is pending again."""
+    return _interrupt(tx, "jobs_left_behind", "gradeq stopped while this was being graded")
+
+
+def return_expired(tx: Tx) -> Recovery:
+    return _interrupt(tx, "jobs_expired", "its lease ran out", now=tx.now)
+
+
+def _interrupt(tx: Tx, query: str, reason: str, **values: int) -> Recovery:
+    interrupted = [_interruption(tx.now, row, reason) for row in tx.all(query, **values)]
+    settle(tx, interrupted, pause_after=0)
+    failed = sum(one.state is JobState.FAILED for one in interrupted)
+    return Recovery(len(interrupted) - failed, failed)
+
+
+def _interruption(now: int, row: sqlite3.Row, reason: str) -> Settlement:
+    job_id, lease, interruptions = row
+    worn_out = interruptions + 1 >= MAX_INTERRUPTIONS
+    return Settlement(
+        job_id,
+        lease,
+        JobState.FAILED if worn_out else JobState.PENDING,
+        counter=Counter.INTERRUPTION,
+        error=ErrorClass.INTERRUPTED,
+        reason=f"{reason}, {MAX_INTERRUPTIONS} times" if worn_out else reason,
+        attempt=Attempt(now, now, ErrorClass.INTERRUPTED, reason),
+    )

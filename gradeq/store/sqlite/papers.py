@@ -1,0 +1,179 @@
+"""Submissions: import, archive, release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from gradeq.model import NewSubmission, SubmissionStatus
+from gradeq.store.base import Added, Skipped
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+
+
+def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
+    """Insert new papers; replace the text of known ones where nobody's decision stands on it."""
+    assignments: dict[tuple[str, str], int] = {}
+    added = []
+    for paper in papers:
+        where = (paper.course, paper.assignment)
+        if where not in assignments:
+            assignments[where] = ensure_assignment(tx, *where)
+        added.append(_add_one(tx, assignments[where], paper))
+    if any(one.change in ("created", "replaced") for one in added):
+        _tell_import(tx, assignments.values())
+    return added
+
+
+def ensure_assignment(tx: Tx, course: str, name: str) -> int:
+    tx.run("assignment_ensure", course=course, name=name)
+    return int(tx.value("assignment_id", course=course, name=name))
+
+
+def _tell_import(tx: Tx, assignment_ids: Iterable[int]) -> None:
+    for assignment_id in assignment_ids:
+        tx.run(
+            "event_insert",
+            now=tx.now,
+            kind="submissions.imported",
+            assignment_id=assignment_id,
+            batch_id=None,
+            job_id=None,
+            submission_id=None,
+            data=None,
+        )
+
+
+def _add_one(tx: Tx, assignment_id: int, paper: NewSubmission) -> Added:
+    known = tx.one("submission_known", assignment_id=assignment_id, external_id=paper.external_id)
+    if known is None:
+        return _create(tx, assignment_id, paper)
+    if known["sha256"] == _sha256(paper.text):
+        return _keep_text(tx, known, paper)
+    return _replace_text(tx, known, paper)
+
+
+def _create(tx: Tx, assignment_id: int, paper: NewSubmission) -> Added:
+    cursor = tx.run(
+        "submission_insert",
+        assignment_id=assignment_id,
+        external_id=paper.external_id,
+        student=paper.student,
+        extra=as_json(dict(paper.extra)),
+        status=paper.status,
+        now=tx.now,
+    )
+    submission_id = cursor.lastrowid or 0
+    _write_text(tx, submission_id, 1, paper.text)
+    return Added(submission_id, paper.external_id, "created")
+
+
+def _write_text(tx: Tx, submission_id: int, version: int, text: str) -> None:
+    tx.run(
+        "paper_insert",
+        submission_id=submission_id,
+        version=version,
+        text=text,
+        sha256=_sha256(text),
+        now=tx.now,
+    )
+
+
+def _keep_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
+    handed_in = known["status"] == "in_progress" and paper.status != "in_progress"
+    status = paper.status if handed_in else known["status"]
+    same = (known["student"], json.loads(known["extra"])) == (paper.student, dict(paper.extra))
+    if same and status == known["status"]:
+        return Added(known["id"], paper.external_id, "unchanged")
+    tx.run(
+        "submission_touch",
+        id=known["id"],
+        student=paper.student,
+        extra=as_json(dict(paper.extra)),
+        status=status,
+        now=tx.now,
+    )
+    return Added(known["id"], paper.external_id, "unchanged")
+
+
+def _replace_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
+    refused = _why_not_replaced(known)
+    if refused:
+        return Added(known["id"], paper.external_id, "refused", refused)
+    tx.run(
+        "job_cancel_of_submission",
+        submission_id=known["id"],
+        now=tx.now,
+        reason="the paper was replaced",
+    )
+    tx.run("grades_retire", ids=ids_json([known["id"]]))
+    _write_text(tx, known["id"], known["version"] + 1, paper.text)
+    tx.run(
+        "submission_replace",
+        id=known["id"],
+        student=paper.student,
+        extra=as_json(dict(paper.extra)),
+        status=paper.status,
+        now=tx.now,
+    )
+    return Added(known["id"], paper.external_id, "replaced")
+
+
+def _why_not_replaced(known: sqlite3.Row) -> str:
+    if known["archived_at"] is not None:
+        return "it is archived; the stored text was kept. Unarchive it first"
+    if known["status"] == "released":
+        return "its grade is released; the stored text was kept"
+    if known["by_person"]:
+        return "a person graded it; the stored text and that grade were kept"
+    return ""
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def archive(tx: Tx, ids: Sequence[int]) -> list[Skipped]:
+    skipped = []
+    for row in tx.all("submission_states", ids=ids_json(ids)):
+        if row["id"] is None:
+            skipped.append(not_found(row["wanted"]))
+        elif row["archived_at"] is None:
+            tx.run("submission_archive", id=row["id"], now=tx.now)
+            tx.run(
+                "job_cancel_of_submission", submission_id=row["id"], now=tx.now, reason="archived"
+            )
+    return skipped
+
+
+def unarchive(tx: Tx, ids: Sequence[int]) -> list[Skipped]:
+    skipped = []
+    for row in tx.all("submission_states", ids=ids_json(ids)):
+        if row["id"] is None:
+            skipped.append(not_found(row["wanted"]))
+        else:
+            tx.run("submission_unarchive", id=row["id"], now=tx.now)
+    return skipped
+
+
+def release(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
+    skipped = []
+    for row in tx.all("submission_states", ids=ids_json(ids)):
+        if row["id"] is None:
+            skipped.append(not_found(row["wanted"]))
+        elif row["archived_at"] is not None:
+            skipped.append(archived(row["id"]))
+        elif row["status"] == SubmissionStatus.GRADED:
+            tx.run("submission_release", id=row["id"], by=by, now=tx.now)
+        elif row["status"] != SubmissionStatus.RELEASED:
+            skipped.append(Skipped(row["id"], "not_graded", f"it is {row['status']}, not graded"))
+    return skipped
+
+
+def not_found(submission_id: int) -> Skipped:
+    return Skipped(submission_id, "not_found", f"there is no submission {submission_id}")
+
+
+def archived(submission_id: int) -> Skipped:
+    return Skipped(submission_id, "archived", "it is archived; unarchive it first")

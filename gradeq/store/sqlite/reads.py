@@ -1,0 +1,113 @@
+"""Short reads, each fetched whole."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from gradeq.model import JobState, Submission, SubmissionStatus
+from gradeq.store.base import JobRow, ResultRow
+from gradeq.store.sqlite import rows
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+
+T = TypeVar("T")
+
+
+def first(tx: Tx, query: str, convert: Callable[[sqlite3.Row], T], **values: Any) -> T | None:
+    row = tx.one(query, **values)
+    return None if row is None else convert(row)
+
+
+def every(tx: Tx, query: str, convert: Callable[[sqlite3.Row], T], **values: Any) -> list[T]:
+    return [convert(row) for row in tx.all(query, **values)]
+
+
+def submissions(
+    tx: Tx,
+    course: str,
+    assignment: str,
+    status: SubmissionStatus | None,
+    *,
+    archived: bool,
+    after: int,
+    limit: int,
+) -> list[Submission]:
+    where = {"course": course, "name": assignment, "after": after, "limit": limit}
+    if archived:
+        return every(tx, "submissions_list_archived", rows.to_submission, **where)
+    wanted = list(SubmissionStatus) if status is None else [status]
+    found = [
+        submission
+        for one in wanted
+        for submission in every(tx, "submissions_list", rows.to_submission, status=one, **where)
+    ]
+    return sorted(found, key=lambda submission: submission.id)[:limit]
+
+
+def find_submissions(
+    tx: Tx, external_ids: Sequence[str], course: str | None, assignment: str | None
+) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    wanted = as_json(list(external_ids))
+    for row in tx.all("submissions_find", external_ids=wanted, course=course, name=assignment):
+        found.setdefault(row["external_id"], []).append(row["id"])
+    return found
+
+
+def jobs(tx: Tx, batch_id: int, state: JobState | None, *, after: int, limit: int) -> list[JobRow]:
+    return every(
+        tx,
+        "jobs_list",
+        rows.to_job,
+        batch_id=batch_id,
+        state=state,
+        after=after,
+        limit=limit,
+    )
+
+
+def results(tx: Tx, ids: Sequence[int]) -> list[ResultRow]:
+    """One row per submission, in the order asked for; unknown ids are left out."""
+    wanted = ids_json(ids)
+    papers = {row["id"]: row for row in tx.all("result_submissions", ids=wanted)}
+    grades = {row["submission_id"]: row for row in tx.all("result_grades", ids=wanted)}
+    jobs_ = {row["submission_id"]: row for row in tx.all("result_jobs", ids=wanted)}
+    costs = {row["submission_id"]: row for row in tx.all("result_costs", ids=wanted)}
+    return [
+        _result(rows.to_submission(papers[one]), grades.get(one), jobs_.get(one), costs.get(one))
+        for one in ids
+        if one in papers
+    ]
+
+
+def _result(
+    paper: Submission,
+    grade: sqlite3.Row | None,
+    job: sqlite3.Row | None,
+    costs: sqlite3.Row | None,
+) -> ResultRow:
+    return ResultRow(
+        submission=paper,
+        grade=None if grade is None else rows.to_grade_row(grade),
+        job=None if job is None else rows.to_job(job),
+        attempts=costs["attempts"] if costs else 0,
+        input_tokens=costs["input_tokens"] if costs else 0,
+        output_tokens=costs["output_tokens"] if costs else 0,
+        cost=costs["cost"] if costs else 0.0,
+        pause_reason=job["pause_reason"] if job else None,
+    )
+
+
+def check(tx: Tx) -> list[str]:
+    """Integrity, and every kept counter against a recount."""
+    found = [row[0] for row in tx.conn.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    found += [f"foreign key: {tuple(row)}" for row in tx.conn.execute("PRAGMA foreign_key_check")]
+    for query, what in (
+        ("check_badges", "badges unlike a recount"),
+        ("check_batches", "job counters unlike a recount"),
+        ("check_statuses", "status and current grade disagree"),
+        ("check_spending", "spending unlike a recount"),
+    ):
+        found += [f"{row['which']}: {what}" for row in tx.all(query)]
+    return found

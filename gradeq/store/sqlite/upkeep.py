@@ -1,0 +1,35 @@
+"""What keeps a database well."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gradeq.store.sqlite.tx import Tx
+
+
+def pools(tx: Tx) -> dict[str, Mapping[str, Any]]:
+    return {row["pool"]: json.loads(row["state"]) for row in tx.all("pools_all")}
+
+
+def secret(tx: Tx) -> bytes:
+    tx.run("meta_put", key="secret", value=secrets.token_hex(32))
+    return bytes.fromhex(tx.value("meta_get", key="secret"))
+
+
+def vacuum_into(conn: sqlite3.Connection, target: Path) -> None:
+    """Copy into a file beside `target`, then rename: a backup is whole or not there."""
+    part = target.with_name(target.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        conn.execute("PRAGMA query_only = OFF")
+        conn.execute("VACUUM INTO ?", (str(part),))
+        os.replace(part, target)
+    finally:
+        conn.execute("PRAGMA query_only = ON")
+        part.unlink(missing_ok=True)

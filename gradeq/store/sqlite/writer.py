@@ -1,0 +1,140 @@
+"""The one writer: whole transactions per hop, and waiting transactions share a commit.
+
+An fsync costs the same whatever it covers. While one commit is on its way to the disk, further
+work gathers; it goes together into the next one, each piece in a savepoint of its own, so that
+one that fails takes nobody else's work with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gradeq.clock import Clock
+from gradeq.errors import StoreError
+from gradeq.store.sqlite.connect import Hopper
+from gradeq.store.sqlite.faults import store_error
+from gradeq.store.sqlite.tx import Tx
+
+T = TypeVar("T")
+_MOST_AT_ONCE = 512
+
+
+@dataclass(slots=True)
+class _Order:
+    work: Callable[[Tx], Any]
+    durable: bool
+    done: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = field(default=None)
+
+
+class Writer:
+    """Owned by the store; `run` may be called by any number of coroutines."""
+
+    def __init__(
+        self, hopper: Hopper, queries: Mapping[str, str], clock: Clock, path: Path
+    ) -> None:
+        self._hopper = hopper
+        self._queries = queries
+        self._clock = clock
+        self._path = path
+        self._orders: list[_Order] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._full_sync = True
+        self._closed = False
+
+    async def run(self, work: Callable[[Tx], T], *, durable: bool = True) -> T:
+        """Commit `work` and answer its result. Cancelling the caller does not stop the commit.
+
+        `durable=False` skips the fsync, for changes that promise nothing to anybody: they
+        survive a killed process, but not a power cut. Raises what `work` raises; StoreError where
+        the database refuses.
+        """
+        if self._closed:
+            raise StoreError(f"{self._path}: the store is closed; nothing was changed")
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._orders.append(_Order(work, durable, done))
+        if self._committing is None:
+            self._committing = asyncio.create_task(self._commit_all())
+        return await asyncio.shield(done)
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._committing is not None:
+            await self._committing
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._orders:
+                orders = self._orders[:_MOST_AT_ONCE]
+                del self._orders[:_MOST_AT_ONCE]
+                await self._commit(orders)
+        finally:
+            self._committing = None
+
+    async def _commit(self, orders: list[_Order]) -> None:
+        try:
+            await self._hopper.hop(self._transact, orders, self._clock.now_ms())
+        except Exception as error:
+            told = store_error(error, self._path) if isinstance(error, sqlite3.Error) else error
+            for order in orders:
+                order.error = told
+        for order in orders:
+            _answer(order)
+
+    def _transact(self, conn: sqlite3.Connection, orders: list[_Order], now: int) -> None:
+        self._choose_sync(conn, any(order.durable for order in orders))
+        tx = Tx(conn, self._queries, now)
+        conn.execute("BEGIN IMMEDIATE")
+        try:
+            for order in orders:
+                self._perform(tx, order, alone=len(orders) == 1)
+            if conn.in_transaction:
+                conn.execute("COMMIT")
+        finally:
+            if conn.in_transaction:
+                conn.execute("ROLLBACK")
+
+    def _perform(self, tx: Tx, order: _Order, *, alone: bool) -> None:
+        """A failing order is undone by itself, unless SQLite has undone the whole transaction."""
+        if alone:
+            try:
+                order.result = order.work(tx)
+            except Exception as error:
+                order.error = self._told(error)
+                if tx.conn.in_transaction:
+                    tx.conn.execute("ROLLBACK")
+            return
+        tx.conn.execute("SAVEPOINT piece")
+        try:
+            order.result = order.work(tx)
+        except Exception as error:
+            if not tx.conn.in_transaction:
+                raise
+            order.error = self._told(error)
+            tx.conn.execute("ROLLBACK TO piece")
+        tx.conn.execute("RELEASE piece")
+
+    def _told(self, error: Exception) -> Exception:
+        return store_error(error, self._path) if isinstance(error, sqlite3.Error) else error
+
+    def _choose_sync(self, conn: sqlite3.Connection, full: bool) -> None:
+        if full is not self._full_sync:
+            conn.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+            self._full_sync = full
+
+
+def _answer(order: _Order) -> None:
+    if order.done.done():
+        return
+    if order.error is not None:
+        order.done.set_exception(order.error)
+        # The caller may have been cancelled: then nobody asks for this error.
+        order.done.exception()
+    else:
+        order.done.set_result(order.result)
