@@ -16,16 +16,34 @@ class Bucket(StrEnum):
     """Input and output counted together (OpenAI's TPM)."""
 
 
+class LimitedBy(StrEnum):
+    """What keeps the next call from starting. The bucket names are those of `Bucket`."""
+
+    NOTHING = "nothing"
+    CONCURRENCY = "concurrency"
+    REQUESTS = "requests"
+    INPUT_TOKENS = "input_tokens"
+    OUTPUT_TOKENS = "output_tokens"
+    TOKENS = "tokens"
+    RETRY_AFTER = "retry_after"
+    """The provider answered 429 and the wait it asked for is not over."""
+    OVERLOAD = "overload"
+    """The provider is overloaded or loads its model: the breaker or its gate holds calls back."""
+    PARKED = "parked"
+
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What one call is expected to use: raw estimates, which the limiter learns to scale.
 
     `max_output_tokens` is what the request allows; `output_tokens` what is expected of it.
+    Calls with the same `like` (a rubric's fingerprint) share one learned output length.
     """
 
     input_tokens: int
     output_tokens: int
     max_output_tokens: int = 0
+    like: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,10 @@ class Limits:
     output_tokens_per_minute: float | None = None
     reserves_output: bool = False
     """True where the provider charges `max_tokens` against the token limit at admission."""
+    tokens_per_minute: float | None = None
+    """Input and output together, where the provider counts them so."""
+    counts_cache_reads: bool = False
+    """True where input read from a prompt cache counts against the input limit like any other."""
 
 
 @dataclass(frozen=True, slots=True)

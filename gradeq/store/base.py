@@ -6,7 +6,7 @@ Every method is one transaction. A method returns after the commit, so what it a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -82,6 +82,27 @@ class Submitted:
     job_ids: tuple[int, ...]
     created: int
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def id(self) -> int:
+        """The batch's id."""
+        return self.batch_id
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A pool's open jobs by what they wait for; `paused` are pending in paused batches."""
+
+    pool: str
+    ready: int = 0
+    waiting: int = 0
+    processing: int = 0
+    paused: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing would ever move without a person."""
+        return self.ready + self.waiting + self.processing == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +475,8 @@ class Reading(Protocol):
 
     async def attempts(self, job_id: int) -> list[AttemptRow]: ...
 
+    async def backlog(self) -> list[Backlog]: ...
+
     async def batch(self, batch_id: int) -> BatchRow | None: ...
 
     async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]: ...
@@ -491,3 +514,11 @@ class Store(Work, Control, Reading, Upkeep, Protocol):
     async def open(self) -> Recovery: ...
 
     async def close(self) -> None: ...
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on the event loop, after each commit."""
+        ...
+
+    def announce(self, url: str | None) -> None:
+        """Let other processes know where this one listens."""
+        ...

@@ -53,3 +53,11 @@ SELECT value FROM meta WHERE key = :key
 
 -- name: meta_put
 INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT DO NOTHING
+
+-- name: backlog
+SELECT pool,
+       coalesce(sum(ready) FILTER (WHERE paused_at IS NULL), 0) AS ready,
+       coalesce(sum(waiting) FILTER (WHERE paused_at IS NULL), 0) AS waiting,
+       coalesce(sum(processing), 0) AS processing,
+       coalesce(sum(ready + waiting) FILTER (WHERE paused_at IS NOT NULL), 0) AS paused
+  FROM batches WHERE finished_at IS NULL GROUP BY pool

@@ -15,6 +15,7 @@ from gradeq.store.base import (
     Added,
     Attempt,
     AttemptRow,
+    Backlog,
     Badges,
     BatchRow,
     Claimed,
@@ -65,6 +66,7 @@ class SqliteStore:
         self._queries = load_queries()
         self._lock = ProcessLock(self.path)
         self._readers = Readers(self.path, self._queries, self._clock)
+        self._listeners: list[Callable[[], None]] = []
         self._hopper: Hopper | None = None
         self._writer: Writer | None = None
 
@@ -100,6 +102,10 @@ class SqliteStore:
         self._writer = self._hopper = None
         self._lock.release()
 
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, on the event loop, after each commit."""
+        self._listeners.append(listener)
+
     def announce(self, url: str | None) -> None:
         """Tell other processes, through the lock file, where this one listens."""
         self._lock.announce(url)
@@ -112,7 +118,10 @@ class SqliteStore:
     async def _write(self, work: Callable[[Tx], T], *, durable: bool = True) -> T:
         if self._writer is None:
             raise StoreError(f"{self.path}: the store is not open for writing")
-        return await self._writer.run(work, durable=durable)
+        result = await self._writer.run(work, durable=durable)
+        for listener in self._listeners:
+            listener()
+        return result
 
     async def _read(self, work: Callable[[Tx], T]) -> T:
         return await self._readers.run(work)
@@ -312,6 +321,9 @@ class SqliteStore:
         return await self._read(
             lambda tx: reads.every(tx, "attempts_of_job", rows.to_attempt, job_id=job_id)
         )
+
+    async def backlog(self) -> list[Backlog]:
+        return await self._read(lambda tx: reads.every(tx, "backlog", rows.to_backlog))
 
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))

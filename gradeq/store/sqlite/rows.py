@@ -22,6 +22,7 @@ from gradeq.model import (
 from gradeq.store.base import (
     Attempt,
     AttemptRow,
+    Backlog,
     Badges,
     BatchRow,
     Claimed,
@@ -255,6 +256,10 @@ def to_rubric(row: sqlite3.Row) -> RubricRow:
 
 def to_badges(row: sqlite3.Row) -> Badges:
     return Badges(**{name: row[name] for name in Badges.__dataclass_fields__})
+
+
+def to_backlog(row: sqlite3.Row) -> Backlog:
+    return Backlog(*row)
 
 
 def to_event(row: sqlite3.Row) -> Event:

@@ -1,0 +1,208 @@
+"""The engine's parts by name: which grader works through which pool."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from random import Random
+
+from gradeq.clock import Clock
+from gradeq.config import ProviderSettings
+from gradeq.errors import ConfigError, ConflictError, NotFoundError
+from gradeq.grading.rubric import Rubric
+from gradeq.handlers.base import Handler
+from gradeq.handlers.coded import CodedHandler, JobFunction
+from gradeq.limiter.base import Limits
+from gradeq.limiter.pool import Pool
+from gradeq.limiter.state import PoolState
+from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.providers.base import Provider
+from gradeq.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """An application's own grader or job kind, before the engine is opened."""
+
+    name: str
+    kind: str
+    function: JobFunction
+    max_attempts: int
+    timeout: float
+    concurrency: int
+    requests_per_minute: float | None
+
+
+class Assembly:
+    """Builds pools, providers and handlers when the engine opens; names are unique."""
+
+    def __init__(
+        self,
+        settings: tuple[ProviderSettings, ...],
+        default_provider: str | None,
+        *,
+        pseudonyms: bool,
+        clock: Clock,
+        rng: Random,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.pools: dict[str, Pool] = {}
+        self.returned = 0
+        self._settings = settings
+        self._default = _default_of(settings, default_provider)
+        self._pseudonyms = pseudonyms
+        self._clock = clock
+        self._rng = rng
+        self._environ = environ
+        self._registered: dict[str, Registration] = {}
+        self._providers: dict[str, Provider] = {}
+        self._marks: dict[str, tuple[str, ...]] = {}
+        self._states: Mapping[str, PoolState] = {}
+        self._note: Callable[[Pool], None] | None = None
+
+    def register(self, registration: Registration) -> None:
+        if registration.name in self._registered or registration.name in self._model_names():
+            raise ConflictError(f"a grader named {registration.name!r} is registered already")
+        self._registered[registration.name] = registration
+
+    def names(self) -> Iterator[str]:
+        yield from self._model_names()
+        yield from self._registered
+
+    def needs_rubric(self, grader: str) -> bool:
+        return grader in self._model_names()
+
+    def handler(self, grader: str) -> Handler:
+        """Raises NotFoundError, naming the graders there are."""
+        try:
+            return self.handlers[grader]
+        except KeyError:
+            known = ", ".join(sorted(self.names())) or "none; configure a provider first"
+            raise NotFoundError(f"there is no grader {grader!r} here (known: {known})") from None
+
+    @asynccontextmanager
+    async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
+        """Providers live as long as this context. Raises ConfigError."""
+        self._note = note
+        self._states = {
+            name: PoolState.from_dict(state) for name, state in (await store.pools()).items()
+        }
+        async with AsyncExitStack() as stack:
+            for settings in self._settings:
+                provider = await self._open_provider(settings, stack)
+                self._providers[settings.name] = provider
+            try:
+                yield
+            finally:
+                self.handlers.clear()
+                self.pools.clear()
+                self._providers.clear()
+
+    async def _open_provider(self, settings: ProviderSettings, stack: AsyncExitStack) -> Provider:
+        from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
+
+        if settings.kind == "simulated":
+            self._marks[settings.name] = (Flag.SIMULATED.value,)
+            if settings.base_url is None:
+                settings = replace(settings, base_url=await _simulate(settings, stack))
+        provider = build_provider(settings, self._clock, self._environ)
+        stack.push_async_callback(provider.aclose)
+        return provider
+
+    async def build_handlers(
+        self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
+    ) -> None:
+        """Handlers and pools for every name; open work moves to the pool its grader uses now."""
+        for name, provider_name in self._model_names().items():
+            self.handlers[name] = await self._model_handler(name, provider_name, store, rubric)
+        for registration in self._registered.values():
+            self.handlers[registration.name] = self._coded_handler(registration)
+        for name, handler in self.handlers.items():
+            await store.move_pool(name, handler.pool.name)
+
+    async def _model_handler(
+        self,
+        name: str,
+        provider_name: str,
+        store: Store,
+        rubric: Callable[[int], Awaitable[Rubric]],
+    ) -> Handler:
+        from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
+        from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
+
+        provider = self._providers[provider_name]
+        return ModelHandler(
+            name=name,
+            provider=provider,
+            grader=LLMGrader(
+                model=provider.model, secret=await store.secret(), pseudonyms=self._pseudonyms
+            ),
+            pool=self._pool(provider.pool, provider.limits),
+            store=store,
+            clock=self._clock,
+            rubric=rubric,
+            marks=self._marks.get(provider_name, ()),
+        )
+
+    def _coded_handler(self, registration: Registration) -> Handler:
+        limits = Limits(
+            concurrency=registration.concurrency,
+            requests_per_minute=registration.requests_per_minute,
+        )
+        return CodedHandler(
+            name=registration.name,
+            kind=registration.kind,
+            function=registration.function,
+            pool=self._pool(f"grader:{registration.name}", limits),
+            clock=self._clock,
+            max_attempts=registration.max_attempts,
+            timeout=registration.timeout,
+        )
+
+    def _pool(self, name: str, limits: Limits) -> Pool:
+        """One pool per name: graders that share a key and a model share its limits."""
+        if name not in self.pools:
+            self.pools[name] = Pool(
+                name,
+                limits,
+                clock=self._clock,
+                rng=self._rng,
+                state=self._states.get(name),
+                on_change=self._note,
+            )
+        return self.pools[name]
+
+    def _model_names(self) -> dict[str, str]:
+        """Grader name to provider name: "llm" is the default provider's, "llm:NAME" each one's."""
+        named = {f"{DEFAULT_GRADER}:{one.name}": one.name for one in self._settings}
+        if self._default is not None:
+            named[DEFAULT_GRADER] = self._default
+        return named
+
+
+def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:
+    names = [one.name for one in settings]
+    if wanted is None:
+        return names[0] if names else None
+    if wanted not in names:
+        known = ", ".join(names) or "none"
+        raise ConfigError(f"default_provider is {wanted!r}, but the providers are: {known}")
+    return wanted
+
+
+async def _simulate(settings: ProviderSettings, stack: AsyncExitStack) -> str:
+    """Start the simulated provider, on a free port of this machine, for as long as the engine."""
+    from gradeq.providers.simulated.server import Simulator  # noqa: PLC0415
+    from gradeq.providers.simulated.settings import SimulatorSettings  # noqa: PLC0415
+
+    simulator = Simulator(
+        SimulatorSettings(
+            requests_per_minute=settings.requests_per_minute or 0,
+            input_tokens_per_minute=settings.input_tokens_per_minute or 0,
+            output_tokens_per_minute=settings.output_tokens_per_minute or 0,
+        )
+    )
+    await stack.enter_async_context(simulator)
+    return simulator.url

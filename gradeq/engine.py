@@ -1,0 +1,487 @@
+"""The engine: composes store, graders, pools and dispatchers, and is what applications hold."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+from gradeq.assembly import Assembly, Registration
+from gradeq.bell import Bell
+from gradeq.clock import Clock, SystemClock
+from gradeq.config import Config, ProviderSettings, load_config
+from gradeq.dispatcher import Dispatcher
+from gradeq.errors import ConfigError, ConflictError, NotFoundError, StoreError
+from gradeq.handlers.coded import GraderFunction, JobFunction
+from gradeq.limiter.pool import Pool
+from gradeq.model import (
+    DEFAULT_GRADER,
+    DEFAULT_OWNER,
+    GRADING,
+    Grade,
+    JobState,
+    NewSubmission,
+)
+from gradeq.outcome import MAX_ATTEMPTS
+from gradeq.results import Result, of_job, of_submission
+from gradeq.rubrics import RubricShelf
+from gradeq.store.base import (
+    Added,
+    Badges,
+    Event,
+    GradeRow,
+    JobRow,
+    Skipped,
+    Store,
+    SubmitOrder,
+    Submitted,
+)
+from gradeq.upkeep import PoolSaver, Upkeep
+from gradeq.worker import Worker
+
+_RESULTS_PAGE = 500
+
+
+class Engine:
+    """A durable grading queue in one SQLite file. Constructing it does no I/O.
+
+    `providers` are models behind APIs; the grader "llm" asks the first of them, or the one named
+    `default_provider`. `work=False` accepts work and grades nothing. `grace_seconds` is how long
+    calls on their way may take when the engine stops. `pseudonyms=False` sends names as they are.
+    """
+
+    def __init__(
+        self,
+        path: str | Path = "gradeq.db",
+        *,
+        providers: Sequence[ProviderSettings] = (),
+        default_provider: str | None = None,
+        work: bool = True,
+        pseudonyms: bool = True,
+        grace_seconds: float = 30.0,
+        clock: Clock | None = None,
+        rng: Random | None = None,
+        environ: Mapping[str, str] | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._rng = rng or Random()  # noqa: S311 - jitter, not secrets
+        self._works = work
+        self._grace_seconds = grace_seconds
+        self._store = store or _default_store(path, self._clock)
+        self._rubrics = RubricShelf(self._store)
+        self._worker = Worker(self._store, self._clock, self._rng)
+        self._saver = PoolSaver(self._store, self._clock)
+        self._assembly = Assembly(
+            tuple(providers),
+            default_provider,
+            pseudonyms=pseudonyms,
+            clock=self._clock,
+            rng=self._rng,
+            environ=os.environ if environ is None else environ,
+        )
+        self._bell = Bell()
+        self._dispatchers: list[Dispatcher] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack: AsyncExitStack | None = None
+        self._store.subscribe(self._bell.ring)
+
+    @classmethod
+    def from_config(cls, config: str | Path | Config, **options: Any) -> Self:
+        """An engine from gradeq.toml (and GRADEQ_… variables). Raises ConfigError."""
+        loaded = config if isinstance(config, Config) else load_config(Path(config), os.environ)
+        chosen = {
+            "providers": loaded.providers,
+            "default_provider": loaded.grading.default_provider,
+            "pseudonyms": loaded.grading.pseudonyms,
+        }
+        return cls(loaded.store.path, **{**chosen, **options})
+
+    # Graders ------------------------------------------------------------------------------------
+
+    def grader(
+        self,
+        name: str,
+        *,
+        max_attempts: int = MAX_ATTEMPTS,
+        timeout: float = 120.0,
+        concurrency: int = 5,
+        requests_per_minute: float | None = None,
+    ) -> Callable[[GraderFunction], GraderFunction]:
+        """Register a coroutine `Job -> Grade`; it may raise Snooze(seconds) or Reject(why).
+
+        `timeout` in seconds bounds each call, `concurrency` and `requests_per_minute` all of them.
+        """
+        register = self.job_kind(
+            name,
+            kind=GRADING,
+            max_attempts=max_attempts,
+            timeout=timeout,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+        )
+
+        def decorate(function: GraderFunction) -> GraderFunction:
+            register(function)
+            return function
+
+        return decorate
+
+    def job_kind(
+        self,
+        name: str,
+        *,
+        kind: str | None = None,
+        max_attempts: int = MAX_ATTEMPTS,
+        timeout: float = 120.0,
+        concurrency: int = 5,
+        requests_per_minute: float | None = None,
+    ) -> Callable[[JobFunction], JobFunction]:
+        """Register a coroutine `Job -> anything JSON can hold` for jobs with payloads."""
+        if self._stack is not None:
+            raise ConflictError("register graders before the engine is opened")
+
+        def decorate(function: JobFunction) -> JobFunction:
+            self._assembly.register(
+                Registration(
+                    name,
+                    kind or name,
+                    function,
+                    max_attempts,
+                    timeout,
+                    concurrency,
+                    requests_per_minute,
+                )
+            )
+            return function
+
+        return decorate
+
+    # Life ---------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        """Open the store and start work. Raises StoreError or ConfigError; then nothing runs."""
+        if self._stack is not None:
+            raise ConflictError("this engine is open already")
+        async with AsyncExitStack() as stack:
+            await self._store.open()
+            stack.push_async_callback(self._store.close)
+            await stack.enter_async_context(self._assembly.opened(self._store, self._saver.note))
+            await self._assembly.build_handlers(self._store, self._rubrics.get)
+            if self._works:
+                stack.push_async_callback(self._stop_work)
+                self._start_work()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def stop(self, grace_seconds: float | None = None) -> int:
+        """Stop claiming, let calls finish, return the others uncounted; how many were returned."""
+        if self._stack is None:
+            return 0
+        if grace_seconds is not None:
+            self._grace_seconds = grace_seconds
+        stack, self._stack = self._stack, None
+        before = self._assembly.returned
+        await stack.aclose()
+        return self._assembly.returned - before
+
+    def lifespan(self, _app: object) -> AbstractAsyncContextManager[None]:
+        """For `Starlette(lifespan=engine.lifespan)`: open with the application, stop with it."""
+        return self._lifespan()
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncIterator[None]:
+        async with self:
+            yield
+
+    def _start_work(self) -> None:
+        handlers = self._assembly.handlers
+        for pool in self._assembly.pools.values():
+            dispatcher = Dispatcher(
+                pool,
+                handlers,
+                store=self._store,
+                worker=self._worker,
+                clock=self._clock,
+                rng=self._rng,
+            )
+            self._dispatchers.append(dispatcher)
+            self._tasks.append(asyncio.create_task(dispatcher.run()))
+        upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
+        for chore in (upkeep.renew(), upkeep.prune(), self._saver.run()):
+            self._tasks.append(asyncio.create_task(chore))
+
+    async def _stop_work(self) -> None:
+        claiming = self._tasks[: len(self._dispatchers)]
+        await _cancel(claiming)
+        for dispatcher in self._dispatchers:
+            await dispatcher.stop()
+        self._assembly.returned += await self._worker.stop(self._grace_seconds)
+        await _cancel(self._tasks)
+        await self._saver.save()
+        self._tasks.clear()
+        self._dispatchers.clear()
+
+    def hurry(self) -> None:
+        """While the engine stops: wait for no call any longer."""
+        self._worker.hurry()
+
+    def _wake(self, *, reconsider: bool = False) -> None:
+        for dispatcher in self._dispatchers:
+            dispatcher.wake(reconsider=reconsider)
+
+    # Work ---------------------------------------------------------------------------------------
+
+    async def add(self, papers: Sequence[NewSubmission]) -> list[Added]:
+        """Store papers without queueing them. A known id with a new text replaces the old one."""
+        return await self._store.add_submissions(papers)
+
+    async def submit(
+        self,
+        submissions: Sequence[NewSubmission | int] = (),
+        *,
+        payloads: Sequence[Mapping[str, Any]] = (),
+        grader: str = DEFAULT_GRADER,
+        rubric_id: int | None = None,
+        owner: str = DEFAULT_OWNER,
+        interactive: bool | None = None,
+        priority: int = 5,
+        deadline: int | None = None,
+        run_at: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Submitted:
+        """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
+
+        A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
+        `deadline` and `run_at` are wall milliseconds. Raises NotFoundError for an unknown grader,
+        ConflictError where a grader that needs a rubric has none.
+        """
+        handler = self._assembly.handler(grader)
+        ids = await self._ids(submissions)
+        if self._assembly.needs_rubric(grader) and ids:
+            rubric_id = await self._rubric_for(ids, rubric_id)
+        order = SubmitOrder(
+            submission_ids=ids,
+            payloads=payloads,
+            grader=grader,
+            pool=handler.pool.name,
+            kind=handler.kind,
+            owner=owner,
+            rubric_id=rubric_id,
+            interactive=len(ids) + len(payloads) == 1 if interactive is None else interactive,
+            priority=_checked_priority(priority),
+            deadline=deadline,
+            run_at=run_at,
+            max_attempts=handler.max_attempts,
+            idempotency_key=idempotency_key,
+        )
+        submitted = await self._store.submit(order)
+        self._wake(reconsider=order.interactive or priority < 5)
+        return submitted
+
+    async def _ids(self, submissions: Sequence[NewSubmission | int]) -> list[int]:
+        new = [one for one in submissions if isinstance(one, NewSubmission)]
+        added = iter(await self._store.add_submissions(new) if new else ())
+        return [one if isinstance(one, int) else next(added).id for one in submissions]
+
+    async def _rubric_for(self, ids: Sequence[int], rubric_id: int | None) -> int:
+        if rubric_id is not None:
+            await self._rubrics.get(rubric_id)
+            return rubric_id
+        for submission_id in ids:
+            paper = await self._store.submission(submission_id)
+            if paper is None:
+                continue
+            found = await self._store.assignment_rubric(paper.course, paper.assignment)
+            if found is not None:
+                return found
+            raise ConflictError(
+                f"the assignment {paper.course}/{paper.assignment} has no rubric; nothing was "
+                "queued. Give it one first (gradeq import --rubric FILE, or PUT …/rubric)"
+            )
+        raise NotFoundError("none of these submissions exists; nothing was queued")
+
+    async def results(self, batch_id: int) -> AsyncIterator[Result]:
+        """Each job's result as it ends, those that have ended first; until the batch is over."""
+        told: set[int] = set()
+        while True:
+            rings = self._bell.rings
+            batch = await self._store.batch(batch_id)
+            if batch is None:
+                raise NotFoundError(f"there is no batch {batch_id}")
+            async for job in self._ended(batch_id, told):
+                yield await self._result(job)
+            if batch.finished_at is not None:
+                return
+            await self._bell.wait(rings)
+            await self._clock.sleep(0.02)
+
+    async def _ended(self, batch_id: int, told: set[int]) -> AsyncIterator[JobRow]:
+        for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
+            after = 0
+            while page := await self._store.jobs(
+                batch_id=batch_id, state=state, after=after, limit=_RESULTS_PAGE
+            ):
+                after = page[-1].id
+                for job in page:
+                    if job.id not in told:
+                        told.add(job.id)
+                        yield job
+
+    async def _result(self, job: JobRow) -> Result:
+        if job.submission_id is None:
+            return of_job(job)
+        return of_submission((await self._store.results([job.submission_id]))[0])
+
+    async def run(self, *, until_idle: bool = True) -> None:
+        """Work until nothing moves without a person (or, with `until_idle=False`, for ever).
+
+        Opens the engine where it is not open, and closes it again. Raises StoreError where
+        results cannot be saved.
+        """
+        if self._stack is None:
+            async with self:
+                await self.run(until_idle=until_idle)
+            return
+        while not (until_idle and await self.is_idle()):
+            rings = self._bell.rings
+            await self._bell.wait(rings, timeout=1.0)
+            await self._clock.sleep(0.02)
+
+    async def is_idle(self) -> bool:
+        """True when no open job would move without a person. Raises StoreError, see `run`."""
+        if self._worker.trouble is not None and not self._worker.busy:
+            raise self._worker.trouble
+        if self._worker.busy:
+            return False
+        return all(one.is_idle or self._is_stuck(one.pool) for one in await self._store.backlog())
+
+    def _is_stuck(self, name: str) -> bool:
+        """No grader here works through it, or only a person can end its parking."""
+        pool = self._assembly.pools.get(name)
+        return pool is None or math.isinf(pool.reading().wait_seconds)
+
+    # Control ------------------------------------------------------------------------------------
+
+    async def cancel(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
+        """Cancel a batch's open jobs, or these; how many. Answers on their way are kept."""
+        count = await self._store.cancel(batch_id=batch_id, job_ids=job_ids)
+        self._wake(reconsider=True)
+        return count
+
+    async def pause(self, batch_id: int, by: str = "someone", reason: str | None = None) -> None:
+        """Claim nothing more of this batch until it is resumed."""
+        await self._store.pause(batch_id, by, reason)
+        self._wake(reconsider=True)
+
+    async def resume(self, batch_id: int) -> None:
+        """Go on with a paused batch; its pool, if parked, is tried again too."""
+        batch = await self._store.batch(batch_id)
+        if batch is None:
+            raise NotFoundError(f"there is no batch {batch_id}")
+        await self._store.resume(batch_id)
+        pool = self._assembly.pools.get(batch.pool)
+        if pool is not None:
+            pool.resume()
+        self._wake()
+
+    async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
+        """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
+        count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
+        self._wake()
+        return count
+
+    async def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
+        """Graded papers become released in the name of `by`; those that could not."""
+        return await self._store.release(submission_ids, by)
+
+    async def archive(self, submission_ids: Sequence[int]) -> list[Skipped]:
+        """Put papers away; their open jobs are cancelled with them."""
+        skipped = await self._store.archive(submission_ids)
+        self._wake(reconsider=True)
+        return skipped
+
+    async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]:
+        return await self._store.unarchive(submission_ids)
+
+    async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
+        """A person's grade; no model ever overwrites it."""
+        return await self._store.edit_grade(submission_id, grade, by)
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def badges(self, course: str, assignment: str) -> Badges:
+        """Raises NotFoundError for an assignment that has no submission yet."""
+        found = await self._store.badges(course, assignment)
+        if found is None:
+            raise NotFoundError(f"there is no assignment {course}/{assignment}")
+        return found
+
+    async def events(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Everything that happens, from event `after` on (None: from now on), without end."""
+        seen = await self._store.last_event() if after is None else after
+        while True:
+            rings = self._bell.rings
+            page = await self._store.events(seen)
+            for event in page:
+                seen = event.seq
+                yield event
+            if not page:
+                await self._bell.wait(rings)
+                await self._clock.sleep(0.02)
+
+    @property
+    def store(self) -> Store:
+        """For reading whatever has no method here."""
+        return self._store
+
+    @property
+    def rubrics(self) -> RubricShelf:
+        return self._rubrics
+
+    @property
+    def pools(self) -> Mapping[str, Pool]:
+        """The limiters, by the name of what they limit."""
+        return self._assembly.pools
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """Why results cannot be saved at present, or None."""
+        return self._worker.trouble
+
+    @property
+    def graders(self) -> Sequence[str]:
+        """The names that may be submitted to."""
+        return tuple(self._assembly.names())
+
+
+def _default_store(path: str | Path, clock: Clock) -> Store:
+    from gradeq.store.sqlite import SqliteStore  # noqa: PLC0415 - only the store in use is loaded
+
+    return SqliteStore(path, clock=clock)
+
+
+def _checked_priority(priority: int) -> int:
+    if not 1 <= priority <= 10:
+        raise ConfigError(f"priority {priority} is not between 1 (first) and 10 (last)")
+    return priority
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

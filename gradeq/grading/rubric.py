@@ -1,0 +1,265 @@
+"""A rubric: what is asked, and how many points each level of each criterion is worth."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradeq.errors import RubricError
+from gradeq.grading.toml_lines import Path, lines_of, nearest_line
+
+CANNOT_ASSESS = "cannot_assess"
+"""The level that every criterion has besides its own: the model could not judge it."""
+
+MET, UNMET = "met", "unmet"
+
+_TEXTS = ("title", "instructions", "question", "reference")
+_RUBRIC_KEYS = (*_TEXTS, "floor", "cap", "criteria")
+_CRITERION_KEYS = ("id", "description", "points", "levels")
+_LEVEL_KEYS = ("name", "points", "description")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_LEVEL_NAME = re.compile(r"[^\s\"](?:[^\n\"]{0,58}[^\s\"])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One step of a criterion. `points` may be negative or zero."""
+
+    name: str
+    points: float
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One thing that is judged; `levels` stand from most to fewest points."""
+
+    id: str
+    description: str
+    levels: tuple[Level, ...]
+
+    @property
+    def best(self) -> float:
+        """The most points this can add, at least 0."""
+        return max(0.0, self.levels[0].points)
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """What papers are graded against. Made by `parse_rubric`, which keeps the `source`.
+
+    Two rubrics are equal when they ask and reward the same, whatever their files look like.
+    """
+
+    criteria: tuple[Criterion, ...]
+    title: str = ""
+    instructions: str = ""
+    question: str = ""
+    reference: str = ""
+    floor: float = 0.0
+    cap: float | None = None
+    name: str = field(default="", compare=False)
+    source: str = field(default="", compare=False, repr=False)
+
+    @property
+    def max_score(self) -> float:
+        """The sum of each criterion's best positive level, but never above `cap`."""
+        best = round(math.fsum(criterion.best for criterion in self.criteria), 6)
+        return best if self.cap is None else min(best, self.cap)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the content; layout, comments and key order of the file do not matter."""
+        content = [
+            [getattr(self, key) for key in _TEXTS],
+            [self.floor, self.cap],
+            [
+                [c.id, c.description, [[v.name, v.points, v.description] for v in c.levels]]
+                for c in self.criteria
+            ],
+        ]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    def score(self, points: Iterable[float]) -> float:
+        """Add up `points`, within `floor` and `max_score`; rounded to 6 decimals."""
+        return min(self.max_score, max(self.floor, round(math.fsum(points), 6)))
+
+
+def parse_rubric(source: str, name: str) -> Rubric:
+    """Read a rubric from TOML text; `name` is the file's name, for messages.
+
+    Raises RubricError with every mistake in it, each with its line and field.
+    """
+    text = source.removeprefix("\ufeff")
+    try:
+        document = tomllib.loads(text)
+        lines = lines_of(text)
+    except (ValueError, RecursionError) as error:
+        what = str(error) if isinstance(error, ValueError) else "is nested too deeply"
+        raise RubricError(f"{name} is not valid TOML: {what}. Nothing was graded.") from error
+    reading = _Reading(lines)
+    rubric = reading.rubric(document, name, source)
+    if reading.mistakes:
+        raise RubricError(_report(name, reading.mistakes))
+    return rubric
+
+
+def _report(name: str, mistakes: list[tuple[int, str]]) -> str:
+    count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
+    lines = [f"  {name}, line {line}: {text}" for line, text in sorted(mistakes)]
+    return "\n".join([f"{name} has {count}; nothing was graded:", *lines])
+
+
+class _Reading:
+    """One pass over the document that goes on after a mistake and collects them all."""
+
+    def __init__(self, lines: Mapping[Path, int]) -> None:
+        self.mistakes: list[tuple[int, str]] = []
+        self._lines = lines
+
+    def rubric(self, document: dict[str, Any], name: str, source: str) -> Rubric:
+        self._known(document, (), _RUBRIC_KEYS)
+        texts = {key: self._text(document, (), key) for key in _TEXTS}
+        floor = self._number(document, (), "floor", default=0.0)
+        cap = self._number(document, (), "cap") if "cap" in document else None
+        criteria = self._criteria(document)
+        rubric = Rubric(criteria, **texts, floor=floor, cap=cap, name=name, source=source)
+        self._check_range(rubric)
+        return rubric
+
+    def _check_range(self, rubric: Rubric) -> None:
+        if self.mistakes:
+            return
+        if rubric.cap is not None and rubric.cap <= 0:
+            self._wrong(("cap",), f"must be above 0, but is {rubric.cap:g}")
+        elif rubric.max_score <= 0:
+            self._wrong(("criteria",), "no level gives points, so no paper could earn any")
+        elif rubric.floor >= rubric.max_score:
+            most = f"the most points a paper can get ({rubric.max_score:g})"
+            self._wrong(("floor",), f"must be below {most}, but is {rubric.floor:g}")
+
+    def _criteria(self, document: dict[str, Any]) -> tuple[Criterion, ...]:
+        tables = self._tables(document, (), "criteria")
+        if tables is None:
+            return ()
+        if not tables:
+            self._wrong(("criteria",), "is missing or empty: add a [[criteria]] table")
+        criteria = [self._criterion(table, ("criteria", i)) for i, table in enumerate(tables)]
+        self._unique(criteria, "id", [("criteria", i, "id") for i in range(len(criteria))])
+        return tuple(criteria)
+
+    def _criterion(self, table: dict[str, Any], path: Path) -> Criterion:
+        self._known(table, path, _CRITERION_KEYS)
+        name = self._text(table, path, "id", required=True)
+        if name and not _ID.fullmatch(name):
+            rule = "letters, digits, _ and - only, at most 64 of them"
+            self._wrong((*path, "id"), f"must be made of {rule}, but is {_shown(name)}")
+        description = self._text(table, path, "description", required=True)
+        return Criterion(name, description, self._levels(table, path))
+
+    def _levels(self, table: dict[str, Any], path: Path) -> tuple[Level, ...]:
+        if ("points" in table) == ("levels" in table):
+            both = "has both points and levels" if "points" in table else "has no points"
+            self._wrong(path, f"{both}: give either points = NUMBER or levels = [...]")
+            return (Level(UNMET, 0.0),)
+        if "points" in table:
+            return self._met_or_unmet(table, path)
+        tables = self._tables(table, path, "levels")
+        if tables is None:
+            return (Level(UNMET, 0.0),)
+        where = (*path, "levels")
+        if len(tables) < 2:
+            self._wrong(where, f"needs at least two levels, but has {len(tables)}")
+        levels = [self._level(level, (*where, i)) for i, level in enumerate(tables)]
+        self._unique(levels, "name", [(*where, i, "name") for i in range(len(levels))])
+        return tuple(sorted(levels, key=_most_first)) or (Level(UNMET, 0.0),)
+
+    def _met_or_unmet(self, table: dict[str, Any], path: Path) -> tuple[Level, ...]:
+        points = self._number(table, path, "points")
+        if points == 0:
+            self._wrong((*path, "points"), "must not be 0, which neither gives nor takes any")
+        met = "The paper does this." if points > 0 else "The paper has this fault."
+        unmet = "It does not." if points > 0 else "It has not."
+        return tuple(sorted((Level(MET, points, met), Level(UNMET, 0.0, unmet)), key=_most_first))
+
+    def _level(self, table: dict[str, Any], path: Path) -> Level:
+        self._known(table, path, _LEVEL_KEYS)
+        name = self._text(table, path, "name", required=True)
+        if re.sub(r"[\s-]", "_", name.casefold()) == CANNOT_ASSESS:
+            self._wrong((*path, "name"), f"{CANNOT_ASSESS} is reserved: every criterion has it")
+        elif name and not _LEVEL_NAME.fullmatch(name):
+            self._wrong((*path, "name"), 'must be one line of at most 60 characters without "')
+        points = self._number(table, path, "points")
+        return Level(name, points, self._text(table, path, "description"))
+
+    def _tables(self, table: dict[str, Any], path: Path, key: str) -> list[dict[str, Any]] | None:
+        """The list of tables under `key`; None, with a mistake noted, if it is anything else."""
+        value = table.get(key, [])
+        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            return value
+        self._wrong((*path, key), f"must be a list of tables, but is {_shown(value)}")
+        return None
+
+    def _text(self, table: dict[str, Any], path: Path, key: str, *, required: bool = False) -> str:
+        value = table.get(key, "")
+        if not isinstance(value, str):
+            self._wrong((*path, key), f"must be text in quotes, but is {_shown(value)}")
+            return ""
+        if required and not value.strip():
+            self._wrong((*path, key), "is empty" if key in table else "is missing")
+        return value.strip()
+
+    def _number(
+        self, table: dict[str, Any], path: Path, key: str, default: float | None = None
+    ) -> float:
+        value = table.get(key, default)
+        if value is None:
+            self._wrong((*path, key), "is missing")
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            self._wrong((*path, key), f"must be a number, but is {_shown(value)}")
+        elif not abs(value) <= 1e9:
+            self._wrong((*path, key), f"must be a number of ordinary size, but is {_shown(value)}")
+        else:
+            return float(value)
+        return math.nan
+
+    def _known(self, table: dict[str, Any], path: Path, keys: tuple[str, ...]) -> None:
+        for key in table.keys() - set(keys):
+            near = difflib.get_close_matches(key, keys, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(keys)}"
+            self._wrong((*path, key), f"is not a key that gradeq knows; {hint}")
+
+    def _unique(self, items: Iterable[object], attribute: str, paths: list[Path]) -> None:
+        seen: dict[str, Path] = {}
+        for item, path in zip(items, paths, strict=True):
+            value: str = getattr(item, attribute)
+            first = seen.setdefault(value.casefold(), path)
+            if value and first != path:
+                line = nearest_line(self._lines, first)
+                self._wrong(path, f"{_shown(value)} is already used in line {line}")
+
+    def _wrong(self, path: Path, text: str) -> None:
+        self.mistakes.append((nearest_line(self._lines, path), f"{_field(path)}{text}"))
+
+
+def _most_first(level: Level) -> float:
+    return -level.points
+
+
+def _field(path: Path) -> str:
+    """`("criteria", 1, "levels", 0, "points")` as "criterion 2, level 1, points: "."""
+    text = ", ".join(f"#{part + 1}" if isinstance(part, int) else part for part in path)
+    text = text.replace("criteria, #", "criterion ").replace("levels, #", "level ")
+    return f"{text}: " if text else ""
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

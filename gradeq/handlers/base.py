@@ -1,0 +1,58 @@
+"""What a worker asks of whoever does the work of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gradeq.decision import Failed
+from gradeq.limiter.base import Cost
+from gradeq.limiter.permit import Permit
+from gradeq.limiter.pool import Pool
+from gradeq.model import Grade
+from gradeq.store.base import Attempt, Claimed
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one try: a grade, a result of another job kind, or a failure.
+
+    `attempt` is the record of a try that is not stored yet; `attempt_id` points to one whose
+    answer was stored before it was read.
+    """
+
+    grade: Grade | None = None
+    result: Any = None
+    failed: Failed | None = None
+    attempt: Attempt | None = None
+    attempt_id: int | None = None
+    request_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A job that waits for nothing but its permit. `call` ends the permit, whatever happens."""
+
+    cost: Cost
+    call: Callable[[Permit], Awaitable[Tried]]
+
+
+class Handler(Protocol):
+    """Registered under a grader's name; its jobs go through `pool`."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def max_attempts(self) -> int: ...
+
+    @property
+    def pool(self) -> Pool: ...
+
+    async def prepare(self, claimed: Claimed) -> Ready | Tried:
+        """Everything before the call; a Tried where no call is needed."""
+        ...

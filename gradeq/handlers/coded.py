@@ -1,0 +1,86 @@
+"""Jobs done by the application's own coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from gradeq.clock import Clock
+from gradeq.decision import Failed
+from gradeq.handlers.base import Ready, Tried
+from gradeq.limiter.base import Cost, Signals, Usage
+from gradeq.limiter.permit import Permit
+from gradeq.limiter.pool import Pool
+from gradeq.model import GRADING, Grade, GradeSource, Job
+from gradeq.outcome import ErrorClass, Reject, Snooze
+from gradeq.store.base import Attempt, Claimed
+
+_NO_TOKENS = Cost(input_tokens=0, output_tokens=0)
+
+GraderFunction = Callable[[Job], Awaitable[Grade]]
+JobFunction = Callable[[Job], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class CodedHandler:
+    """Calls `function` with the job; `timeout` in seconds bounds each call."""
+
+    name: str
+    kind: str
+    function: JobFunction
+    pool: Pool
+    clock: Clock
+    max_attempts: int
+    timeout: float
+
+    async def prepare(self, claimed: Claimed) -> Ready | Tried:
+        return Ready(_NO_TOKENS, partial(self._call, claimed))
+
+    async def _call(self, claimed: Claimed, permit: Permit) -> Tried:
+        started = self.clock.now_ms()
+        try:
+            tried = await self._outcome(claimed.job)
+        except BaseException:
+            self.pool.failed(permit, keep_tokens=True)
+            raise
+        if tried.failed is None:
+            self.pool.answered(permit, Usage(), Signals())
+        else:
+            self.pool.failed(permit, keep_tokens=False)
+        return replace(tried, attempt=self._attempt(started, tried))
+
+    async def _outcome(self, job: Job) -> Tried:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return self._checked(await self.function(job))
+        except Snooze as snooze:
+            return Tried(failed=Failed(ErrorClass.SNOOZED, str(snooze), asked=snooze.seconds))
+        except Reject as reject:
+            return Tried(failed=Failed(ErrorClass.REJECTED, reject.why))
+        except TimeoutError:
+            why = f"the grader {self.name!r} did not answer within {self.timeout:g} s"
+            return Tried(failed=Failed(ErrorClass.TIMEOUT, why))
+        except Exception as error:
+            why = f"the grader {self.name!r} raised {type(error).__name__}: {error}"
+            return Tried(failed=Failed(ErrorClass.CRASHED, why[:500]))
+
+    def _checked(self, answer: Any) -> Tried:
+        if self.kind != GRADING:
+            return Tried(result=answer)
+        if not isinstance(answer, Grade):
+            told = f"the grader {self.name!r} returned {type(answer).__name__}, not a gradeq.Grade"
+            return Tried(failed=Failed(ErrorClass.REJECTED, told))
+        source = GradeSource.CODE if answer.model is None else GradeSource.MODEL
+        return Tried(grade=replace(answer, source=source))
+
+    def _attempt(self, started: int, tried: Tried) -> Attempt:
+        failed = tried.failed
+        return Attempt(
+            started,
+            self.clock.now_ms(),
+            error=None if failed is None else failed.error,
+            reason=None if failed is None else failed.reason,
+        )

@@ -1,0 +1,149 @@
+"""Jobs graded by a model: prompt, call, paid answer stored, reply read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from gradeq.clock import Clock
+from gradeq.decision import Failed
+from gradeq.grading.llm import LLMGrader
+from gradeq.grading.prepared import Decided, Prepared, Unusable
+from gradeq.grading.rubric import Rubric
+from gradeq.handlers.base import Ready, Tried
+from gradeq.limiter.base import Signals
+from gradeq.limiter.permit import Permit
+from gradeq.limiter.pool import Pool
+from gradeq.model import GRADING
+from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
+from gradeq.providers.base import Answer, Failure, Prompt, Provider
+from gradeq.store.base import Attempt, Claimed, PaidAnswer, Store
+
+
+@dataclass(frozen=True, slots=True)
+class ModelHandler:
+    """Grades papers through `provider`. `marks` are flags that every one of its grades carries."""
+
+    name: str
+    provider: Provider
+    grader: LLMGrader
+    pool: Pool
+    store: Store
+    clock: Clock
+    rubric: Callable[[int], Awaitable[Rubric]]
+    marks: tuple[str, ...] = ()
+    kind: str = GRADING
+    max_attempts: int = MAX_ATTEMPTS
+
+    async def prepare(self, claimed: Claimed) -> Ready | Tried:
+        job = claimed.job
+        if job.submission is None or job.rubric_id is None:
+            return _rejected("this job has no paper or no rubric to grade by")
+        prepared = self.grader.prepare(job, await self.rubric(job.rubric_id))
+        if isinstance(prepared, Decided):
+            return _rejected(prepared.reason)
+        if claimed.has_unapplied_answer:
+            paid = await self.store.unapplied_answer(job.submission.id, prepared.request_key)
+            if paid is not None:
+                return self._read(paid, prepared)
+        prompt = _roomier(prepared.prompt) if claimed.counters.unusable else prepared.prompt
+        asking = partial(self._ask, claimed, replace(prepared, prompt=prompt))
+        return Ready(self.provider.estimate(prompt), asking)
+
+    async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
+        started = self.clock.now_ms()
+        try:
+            came = await self.provider.complete(prepared.prompt)
+        except BaseException:
+            self.pool.failed(permit, keep_tokens=True)
+            raise
+        if isinstance(came, Failure):
+            tell_pool(self.pool, permit, came)
+            return self._failed(came, started)
+        self.pool.answered(permit, came.usage, came.signals)
+        paid = _paid(came, prepared)
+        attempt = self._answered(came, started, prepared.request_key)
+        attempt_id = await self.store.store_answer(claimed, attempt, paid)
+        return self._read(replace(paid, attempt_id=attempt_id), prepared)
+
+    def _read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
+        read = self.grader.read(_answer(paid), prepared)
+        if isinstance(read, Unusable):
+            return Tried(failed=Failed(read.error, read.reason), attempt_id=paid.attempt_id)
+        flags = tuple(dict.fromkeys((*read.flags, *self.marks)))
+        # The model as configured: what came with the answer stays with the attempt.
+        grade = replace(read, flags=flags, model=self.provider.model)
+        return Tried(grade=grade, attempt_id=paid.attempt_id, request_key=paid.request_key)
+
+    def _answered(self, answer: Answer, started: int, request_key: str) -> Attempt:
+        return Attempt(
+            started,
+            self.clock.now_ms(),
+            model=answer.model,
+            request_id=answer.request_id,
+            http_status=200,
+            usage=answer.usage,
+            cost=self.provider.price(answer.usage),
+            request_key=request_key,
+        )
+
+    def _failed(self, failure: Failure, started: int) -> Tried:
+        attempt = Attempt(
+            started,
+            self.clock.now_ms(),
+            error=failure.error,
+            reason=failure.reason,
+            model=self.provider.model,
+            request_id=failure.request_id,
+            http_status=failure.status,
+        )
+        return Tried(failed=Failed(failure.error, failure.reason), attempt=attempt)
+
+
+def tell_pool(pool: Pool, permit: Permit, failure: Failure) -> None:
+    """End the permit by the failure's row of the table."""
+    match CONSEQUENCES[failure.error].pool:
+        case PoolEffect.GATE if failure.error is ErrorClass.LOADING:
+            pool.loading(permit, failure.signals)
+        case PoolEffect.GATE:
+            pool.refused(permit, failure.signals)
+        case PoolEffect.GATE_AND_HALVE:
+            pool.refused(permit, failure.signals, slow_down=True)
+        case PoolEffect.BREAKER:
+            pool.overloaded(permit, failure.signals)
+        case PoolEffect.PARK:
+            pool.unmendable(
+                permit, failure.reason, failure.parked_until_ms, cause=failure.error.value
+            )
+        case effect:
+            # After a timeout or in mid-answer the provider may have done, and charged, the work.
+            lost = failure.error in (ErrorClass.TIMEOUT, ErrorClass.CONNECTION_LOST)
+            server_error = effect is PoolEffect.BREAKER_IF_HALF
+            pool.failed(permit, keep_tokens=lost, server_error=server_error)
+
+
+def _rejected(reason: str) -> Tried:
+    return Tried(failed=Failed(ErrorClass.REJECTED, reason))
+
+
+def _roomier(prompt: Prompt) -> Prompt:
+    """Twice the room for the answer: the last one may have been cut."""
+    return replace(prompt, max_output_tokens=2 * prompt.max_output_tokens)
+
+
+def _paid(answer: Answer, prepared: Prepared) -> PaidAnswer:
+    return PaidAnswer(
+        request_key=prepared.request_key,
+        prefix=prepared.prompt.system,
+        sent=prepared.prompt.user,
+        text=answer.text,
+        stop=answer.stop,
+        raw=answer.raw,
+        model=answer.model,
+        usage=answer.usage,
+    )
+
+
+def _answer(paid: PaidAnswer) -> Answer:
+    return Answer(paid.text, paid.raw, paid.model, paid.usage, paid.stop, signals=Signals())

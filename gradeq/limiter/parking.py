@@ -1,0 +1,67 @@
+"""A pool that stands still: a spent quota, a refused key, or a person's wish."""
+
+from __future__ import annotations
+
+import math
+
+from gradeq.clock import Clock
+
+
+class Parking:
+    """Nothing starts until resumed, or until a wall time."""
+
+    def __init__(self, clock: Clock, park_after: int) -> None:
+        self._clock = clock
+        self._park_after = park_after
+        self._cause: str | None = None
+        self._strikes = 0
+        self._until = -math.inf
+        self.reason: str | None = None
+        self.until_ms: int | None = None
+
+    @property
+    def is_parked(self) -> bool:
+        if self.reason is not None and self._is_over():
+            self.resume()
+        return self.reason is not None
+
+    @property
+    def ready_at(self) -> float | None:
+        """Monotonic time of the end; None while only a person can end it."""
+        return self._until if math.isfinite(self._until) else None
+
+    def park(self, reason: str, until_ms: int | None) -> None:
+        """The longer of two parkings holds: a quota's date does not lift a person's stop."""
+        until = self._monotonic(until_ms)
+        if not self.is_parked or until >= self._until:
+            self.reason = reason
+            self.until_ms = until_ms
+            self._until = until
+
+    def resume(self) -> None:
+        self.reason = None
+        self.until_ms = None
+        self._until = -math.inf
+        self.mended()
+
+    def struck(self, cause: str, reason: str, until_ms: int | None) -> None:
+        """A call failed in a way that no retry mends; enough of one cause in a row park."""
+        self._strikes = self._strikes + 1 if cause == self._cause else 1
+        self._cause = cause
+        if until_ms is not None or self._strikes >= self._park_after:
+            self.park(reason, until_ms)
+
+    def mended(self) -> None:
+        self._cause = None
+        self._strikes = 0
+
+    def _is_over(self) -> bool:
+        # Either clock ends it: the wall clock after a laptop slept, the monotonic one where
+        # somebody set the wall clock back.
+        wall_is_past = self.until_ms is not None and self._clock.now_ms() >= self.until_ms
+        return wall_is_past or self._clock.monotonic() >= self._until
+
+    def _monotonic(self, until_ms: int | None) -> float:
+        if until_ms is None:
+            return math.inf
+        return self._clock.monotonic() + max(0, until_ms - self._clock.now_ms()) / 1000

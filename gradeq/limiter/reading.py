@@ -1,0 +1,168 @@
+"""What limits the speed now, for people and for gauges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradeq.limiter.base import Bucket, LimitedBy
+
+_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """One bucket: what could be taken now, of how much per `per_seconds`."""
+
+    bucket: Bucket
+    level: float
+    limit: float
+    per_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastMinute:
+    """What happened in the last 60 seconds. Tokens count when their call ends."""
+
+    requests: int
+    refused: int
+    input_tokens: int
+    output_tokens: int
+
+    def used(self, bucket: Bucket) -> int:
+        tokens = self.input_tokens + self.output_tokens
+        return {
+            Bucket.REQUESTS: self.requests,
+            Bucket.INPUT_TOKENS: self.input_tokens,
+            Bucket.OUTPUT_TOKENS: self.output_tokens,
+            Bucket.TOKENS: tokens,
+        }[bucket]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A pool at one instant.
+
+    `concurrency` is how many calls may be in flight now, `concurrency_needed` how many the
+    provider's rate would keep busy (Little's law: rate times mean duration), None while unknown.
+    `room` is how many calls could start, `wait_seconds` how long a gate, the breaker or a parking
+    still lasts (infinite while only a person can end it), `limited_for` the seconds that each
+    cause has held calls back so far.
+    """
+
+    limited_by: LimitedBy
+    in_flight: int
+    room: int
+    concurrency: int
+    concurrency_needed: int | None
+    wait_seconds: float
+    last_minute: LastMinute
+    levels: tuple[Gauge, ...]
+    limited_for: Mapping[LimitedBy, float]
+    parked_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        """One line that says what limits the speed, and by how much."""
+        match self.limited_by:
+            case LimitedBy.PARKED:
+                return f"parked: {self.parked_reason}{self._until()}"
+            case LimitedBy.RETRY_AFTER:
+                return f"rate limit: the provider asked to wait, {self.wait_seconds:.0f} s left"
+            case LimitedBy.OVERLOAD:
+                return f"overload: the provider is overloaded or not ready{self._overload()}"
+            case LimitedBy.CONCURRENCY:
+                return f"concurrency: {self.in_flight} of {self.concurrency}{self._allowed()}"
+            case LimitedBy.NOTHING:
+                return f"nothing: {self.in_flight} in flight, {self.room} more could start"
+            case bucket:
+                return f"{self._usage(Bucket(bucket.value))}{self._sufficient()}"
+
+    def _until(self) -> str:
+        if math.isinf(self.wait_seconds):
+            return " (until resumed)"
+        return f" ({self.wait_seconds:.0f} s left)"
+
+    def _overload(self) -> str:
+        if self.wait_seconds > 0:
+            return f", next try in {self.wait_seconds:.0f} s"
+        return f", {self.in_flight} of {self.concurrency} in flight"
+
+    def _allowed(self) -> str:
+        if self.concurrency_needed is None or self.concurrency_needed <= self.concurrency:
+            return " in flight"
+        return f" in flight; the provider allows about {self.concurrency_needed}"
+
+    def _sufficient(self) -> str:
+        if self.concurrency_needed is None:
+            return ""
+        return f"; {self.concurrency_needed} in flight would suffice"
+
+    def _usage(self, bucket: Bucket) -> str:
+        name = bucket.value.replace("_", " ")
+        gauges = [gauge for gauge in self.levels if gauge.bucket is bucket]
+        if not gauges:
+            return f"{name}: slowed down"
+        gauge = min(gauges, key=lambda gauge: gauge.level / gauge.limit)
+        if gauge.per_seconds == _SECONDS:
+            return f"{name}: {self.last_minute.used(bucket):,} of {gauge.limit:,.0f}/min used"
+        return f"{name}: {gauge.level:,.0f} of {gauge.limit:,.0f} per {gauge.per_seconds:g} s left"
+
+
+class Minute:
+    """Sums over the last 60 seconds, in slots of one second."""
+
+    def __init__(self, now: float) -> None:
+        self._began = now
+        self._second = math.floor(now)
+        self._slots = [[0, 0, 0, 0] for _ in range(_SECONDS)]
+        self._sums = [0, 0, 0, 0]
+
+    def count(
+        self, now: float, *, requests: int = 0, refused: int = 0, input: int = 0, output: int = 0
+    ) -> None:
+        slot = self._slot(now)
+        for column, more in enumerate((requests, refused, input, output)):
+            slot[column] += more
+            self._sums[column] += more
+
+    def read(self, now: float) -> LastMinute:
+        self._slot(now)
+        return LastMinute(*self._sums)
+
+    def requests_per_second(self, now: float) -> float:
+        seconds = min(float(_SECONDS), max(1.0, now - self._began))
+        return self.read(now).requests / seconds
+
+    def _slot(self, now: float) -> list[int]:
+        second = math.floor(now)
+        for passed in range(max(self._second + 1, second - _SECONDS + 1), second + 1):
+            self._clear(self._slots[passed % _SECONDS])
+        self._second = max(self._second, second)
+        return self._slots[second % _SECONDS]
+
+    def _clear(self, slot: list[int]) -> None:
+        for column, count in enumerate(slot):
+            self._sums[column] -= count
+            slot[column] = 0
+
+
+class Tally:
+    """How long each cause has held calls back: the time from one look to the next."""
+
+    def __init__(self, now: float) -> None:
+        self._since = now
+        self._cause = LimitedBy.NOTHING
+        self._seconds: dict[LimitedBy, float] = {}
+
+    def note(self, cause: LimitedBy, now: float) -> None:
+        """From `now` on it is `cause`."""
+        before = self._seconds.get(self._cause, 0.0)
+        self._seconds[self._cause] = before + now - self._since
+        self._cause = cause
+        self._since = now
+
+    def seconds(self, now: float) -> dict[LimitedBy, float]:
+        self.note(self._cause, now)
+        return dict(self._seconds)

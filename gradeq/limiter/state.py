@@ -1,0 +1,85 @@
+"""What a pool leaves behind for the next process, in wall time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
+
+import msgspec
+
+from gradeq.clock import Clock
+from gradeq.limiter.base import Bucket, LimitedBy
+
+_Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """One bucket: `limit` in force per `per_seconds`, and when it will be full again."""
+
+    bucket: Bucket
+    limit: _Positive
+    full_at_ms: int
+    per_seconds: _Positive = 60.0
+    learned_limit: _Positive | None = None
+    """The limit that responses told; None where it is only configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """A pool as it was at `at_ms`. Times are wall milliseconds; calls in flight count as spent."""
+
+    at_ms: int
+    buckets: tuple[BucketState, ...] = ()
+    short_window: bool = False
+    """True where the provider was seen to enforce its limits over a second or so."""
+    rate_factor: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    """What is left of `full_rate` after the provider asked to slow down."""
+    full_rate: _Positive | None = None
+    """Requests a second when it asked."""
+    gate_until_ms: int | None = None
+    gate_reason: LimitedBy = LimitedBy.RETRY_AFTER
+    breaker_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    breaker_trips: Annotated[int, msgspec.Meta(ge=0)] = 0
+    breaker_until_ms: int | None = None
+    parked_reason: str | None = None
+    parked_until_ms: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only what JSON knows."""
+        return dict(msgspec.to_builtins(self))
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Raise ValueError where `stored` is not what `to_dict` made; unknown keys are ignored."""
+        return msgspec.convert(dict(stored), cls)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One instant on both clocks, so that stored wall times survive a clock that jumps.
+
+    Durations are measured from the instant of storing; only the time since then is taken from
+    the wall clock, and never as less than nothing.
+    """
+
+    wall_ms: int
+    monotonic: float
+
+    @classmethod
+    def now(cls, clock: Clock) -> Self:
+        return cls(clock.now_ms(), clock.monotonic())
+
+    @classmethod
+    def of(cls, state: PoolState, clock: Clock) -> Self:
+        elapsed = max(0, clock.now_ms() - state.at_ms) / 1000
+        return cls(state.at_ms, clock.monotonic() - elapsed)
+
+    def to_wall(self, monotonic: float) -> int:
+        """Rounded up: what is restored never grants more than what was stored."""
+        return self.wall_ms + math.ceil((monotonic - self.monotonic) * 1000)
+
+    def to_monotonic(self, wall_ms: int) -> float:
+        return self.monotonic + (wall_ms - self.wall_ms) / 1000

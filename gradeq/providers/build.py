@@ -1,0 +1,153 @@
+"""From settings to a provider. Importing this loads no HTTP library; building one does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from gradeq.clock import Clock
+from gradeq.config import ProviderSettings
+from gradeq.errors import ConfigError
+from gradeq.limiter.base import Limits
+from gradeq.providers.address import on_this_machine, with_version
+from gradeq.providers.base import Provider
+from gradeq.providers.credential import Credential, load_credential
+from gradeq.providers.prices import Prices
+
+KINDS = ("anthropic", "openai", "simulated")
+AUTH_STYLES = ("bearer", "x-api-key", "api-key")
+
+DEFAULT_KEY_ENV: Mapping[str, str] = MappingProxyType(
+    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+)
+DEFAULT_BASE_URL: Mapping[str, str] = MappingProxyType(
+    {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+)
+
+ANTHROPIC_CACHE_READ = 0.1
+ANTHROPIC_CACHE_WRITE = 1.25
+"""Of the input price (Anthropic, "Prompt caching"). OpenAI's discount differs by model and is
+not counted, so that a price is never too low."""
+
+
+def build_provider(
+    settings: ProviderSettings, clock: Clock, environ: Mapping[str, str]
+) -> Provider:
+    """A provider ready to be asked; nothing is sent yet.
+
+    The key comes from `environ` or from a file. Raises ConfigError, which names the setting or
+    the variable to mend.
+    """
+    _check(settings)
+    base_url = with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
+    key_name = settings.api_key_file or settings.api_key_env or DEFAULT_KEY_ENV.get(settings.kind)
+    return _assembled(
+        settings,
+        base_url,
+        clock=clock,
+        key_name=key_name or "the simulated provider",
+        credential=_credential(settings, base_url, environ),
+    )
+
+
+def _assembled(
+    settings: ProviderSettings,
+    base_url: str,
+    *,
+    clock: Clock,
+    key_name: str,
+    credential: Credential | None,
+) -> Provider:
+    from gradeq.providers.client import HttpProvider  # noqa: PLC0415  # loads httpx
+    from gradeq.providers.http import HttpClient  # noqa: PLC0415
+
+    dialect, reserves_output = _dialect(settings, base_url)
+    return HttpProvider(
+        settings.name,
+        settings.model,
+        base_url,
+        dialect,
+        HttpClient(base_url, timeout=settings.timeout_seconds),
+        clock=clock,
+        key_name=key_name,
+        credential=credential,
+        auth=settings.auth,
+        limits=_limits(settings, reserves_output),
+        prices=_prices(settings),
+    )
+
+
+def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
+    """The dialect, and whether whoever speaks it charges `max_tokens` at admission."""
+    if settings.kind == "openai":
+        from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415
+
+        return OpenAIDialect(settings.model, base_url), is_openai(base_url)
+    from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415
+
+    return AnthropicDialect(settings.model), False
+
+
+def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
+    return Limits(
+        concurrency=settings.concurrency,
+        requests_per_minute=settings.requests_per_minute,
+        input_tokens_per_minute=settings.input_tokens_per_minute,
+        output_tokens_per_minute=settings.output_tokens_per_minute,
+        reserves_output=reserves_output,
+        tokens_per_minute=settings.tokens_per_minute,
+        counts_cache_reads=_counts_cache_reads(settings),
+    )
+
+
+def _counts_cache_reads(settings: ProviderSettings) -> bool:
+    """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits")."""
+    return settings.kind == "openai" or settings.model.startswith(
+        ("claude-3-haiku", "claude-3-5-haiku")
+    )
+
+
+def _prices(settings: ProviderSettings) -> Prices:
+    if settings.kind == "openai":
+        return Prices(settings.price_input, settings.price_output)
+    return Prices(
+        settings.price_input, settings.price_output, ANTHROPIC_CACHE_READ, ANTHROPIC_CACHE_WRITE
+    )
+
+
+def _credential(
+    settings: ProviderSettings, base_url: str, environ: Mapping[str, str]
+) -> Credential | None:
+    """The key; None only for a server on this machine, which may need none."""
+    if settings.kind == "simulated":
+        return Credential("simulated", "the simulated provider")
+    variable = settings.api_key_env or DEFAULT_KEY_ENV[settings.kind]
+    credential = load_credential(variable, settings.api_key_file, environ)
+    if credential is None and not on_this_machine(base_url):
+        raise ConfigError(
+            f"Provider {settings.name!r} needs an API key, and {variable} is not set. Nothing was "
+            f"sent. Set {variable}, name another variable with api_key_env, or a file with "
+            "api_key_file."
+        )
+    return credential
+
+
+def _check(settings: ProviderSettings) -> None:
+    name = settings.name
+    if settings.kind not in KINDS:
+        raise ConfigError(
+            f"Provider {name!r} has the kind {settings.kind!r}. Choose one of: {', '.join(KINDS)}."
+        )
+    if settings.kind == "simulated" and not settings.base_url:
+        raise ConfigError(f"Provider {name!r} is simulated, and its server was not started.")
+    if not settings.model.strip():
+        raise ConfigError(f"Provider {name!r} names no model. Set model.")
+    if settings.auth is not None and settings.auth not in AUTH_STYLES:
+        raise ConfigError(
+            f"Provider {name!r} has auth = {settings.auth!r}. Choose: {', '.join(AUTH_STYLES)}."
+        )
+    if settings.concurrency < 1 or not settings.timeout_seconds > 0:
+        raise ConfigError(
+            f"Provider {name!r}: concurrency must be 1 or more and timeout_seconds above 0."
+        )

@@ -1,0 +1,144 @@
+"""What an error body says, whatever its shape.
+
+Seen in the field: Anthropic's and OpenAI's objects; Google's, also inside an array; a bare string
+as `error` (Ollama); no `error` around it (Mistral, older vLLM); FastAPI's `detail`; an error in a
+choice (OpenRouter); codes as numbers or as text; and plain text or a page from a proxy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gradeq.providers.retry_after import duration, from_text
+
+_READ_BYTES = 256 * 1024
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_PAGE = re.compile(r"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """An error body's facts. `retry_after` in seconds; `quotas` are Google's ids of the limits."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str = ""
+    quotas: tuple[str, ...] = ()
+    retry_after: float | None = None
+    is_page: bool = False
+    """True for HTML: a proxy or a web site answered, not an API."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Code and type, lower case, the more exact one first."""
+        return tuple(name.lower() for name in (self.code, self.type) if name)
+
+    @property
+    def text(self) -> str:
+        """All that was said, for finding words in."""
+        return " ".join(filter(None, (self.code, self.type, self.param, self.message)))
+
+
+def read_complaint(body: bytes) -> Complaint:
+    """The complaint in `body`; an empty one where nothing in it can be read as one."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _from_plain_text(body[:_READ_BYTES].decode("utf-8", "replace"))
+    return _from_json(value)
+
+
+def _from_plain_text(text: str) -> Complaint:
+    is_page = bool(_PAGE.match(text))
+    message = " ".join((_TAG.sub(" ", text) if is_page else text).split())
+    return Complaint(message=message, retry_after=from_text(message), is_page=is_page)
+
+
+def _from_json(value: Any) -> Complaint:
+    if isinstance(value, list):
+        return _from_json(value[0]) if value and isinstance(value[0], Mapping) else Complaint()
+    if not isinstance(value, Mapping):
+        return Complaint(message=value) if isinstance(value, str) else Complaint()
+    error = _error_in(value)
+    if isinstance(error, Mapping):
+        return _from_object(error)
+    return Complaint(
+        message=_text(error), type=_text(value.get("error_type")), retry_after=from_text(str(error))
+    )
+
+
+def _error_in(value: Mapping[str, Any]) -> Any:
+    choices = value.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        return choices[0].get("error") or value.get("error") or {}
+    return value.get("error") or value.get("detail") or value
+
+
+def _from_object(error: Mapping[str, Any]) -> Complaint:
+    details = error.get("details")
+    message = _message(error)
+    return Complaint(
+        message=message,
+        type=_text(error.get("type") or error.get("status")),
+        code=_code(details) or _text(error.get("code")),
+        param=_text(error.get("param")),
+        quotas=tuple(_quotas(details)),
+        retry_after=_retry_after(error, message),
+    )
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    message = _text(error.get("message") or error.get("msg") or error.get("detail"))
+    metadata = error.get("metadata")
+    upstream = _text(metadata.get("raw")) if isinstance(metadata, Mapping) else ""
+    return f"{message}: {upstream}" if upstream else message
+
+
+def _text(value: Any) -> str:
+    """A string or number as text; FastAPI's list of problems as its places and messages."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_problem, value)))
+    return _text(value.get("message") or value.get("msg")) if isinstance(value, Mapping) else ""
+
+
+def _problem(item: Any) -> str:
+    if not isinstance(item, Mapping):
+        return _text(item)
+    place = item.get("loc")
+    where = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
+    return where + _text(item.get("msg") or item.get("message"))
+
+
+def _code(details: Any) -> str:
+    """Anthropic's `details.error_code`, or the reason in Google's ErrorInfo."""
+    if isinstance(details, Mapping):
+        return _text(details.get("error_code"))
+    reasons = [_text(item.get("reason")) for item in _objects(details)]
+    return next(filter(None, reasons), "")
+
+
+def _quotas(details: Any) -> list[str]:
+    violations = [_objects(item.get("violations")) for item in _objects(details)]
+    return [_text(each.get("quotaId")) for several in violations for each in several]
+
+
+def _retry_after(error: Mapping[str, Any], message: str) -> float | None:
+    delays = [item.get("retryDelay") for item in _objects(error.get("details"))]
+    delays += [error.get("retry_after"), error.get("retry_after_seconds")]
+    for delay in delays:
+        seconds = duration(_text(delay))
+        if seconds is not None:
+            return seconds
+    return from_text(message)
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

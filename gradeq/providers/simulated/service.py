@@ -1,0 +1,255 @@
+"""What happens to a request: who asks, what fails, whether the limits let it in, what it gets."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from gradeq.clock import Clock
+from gradeq.providers.simulated.account import Account, CacheUse, Meter
+from gradeq.providers.simulated.answers import Marker
+from gradeq.providers.simulated.anthropic import Anthropic
+from gradeq.providers.simulated.call import Call, Complaint, Output, Refused, produce
+from gradeq.providers.simulated.dialect import Dialect, Moment
+from gradeq.providers.simulated.faults import Fault, FaultPlan
+from gradeq.providers.simulated.http1 import Reply, Request, response
+from gradeq.providers.simulated.latency import Latency
+from gradeq.providers.simulated.openai import OpenAI
+from gradeq.providers.simulated.settings import SimulatorSettings
+from gradeq.providers.simulated.stats import Tally
+
+_CLOSE = b""
+"""No bytes at all: the connection is closed without a response."""
+_LOADING = response(
+    503, b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}'
+)
+_GATEWAY_PAGE = (
+    b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n"
+    b"<center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>"
+)
+_GATEWAY_TEXT = b"upstream connect error or disconnect/reset before headers. reset reason: overflow"
+
+
+class Service:
+    """The provider without its sockets."""
+
+    def __init__(self, settings: SimulatorSettings, clock: Clock, rng: random.Random) -> None:
+        marker = Marker(settings.seed)
+        self.tally = Tally()
+        self._clock = clock
+        self._rng = rng
+        # A stream of its own, so that waiting times do not shift which calls fail.
+        self._latency_rng = random.Random(rng.random())  # noqa: S311
+        self._started = clock.monotonic()
+        self._anthropic = Anthropic(marker)
+        self._openai = OpenAI(marker)
+        self._accounts: dict[tuple[str, str, str], Account] = {}
+        self._adopt(settings)
+
+    @property
+    def settings(self) -> SimulatorSettings:
+        return self._settings
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Behave differently from now on. Raises ValueError, and changes nothing, for bad ones."""
+        self._adopt(self._settings.patched(changes))
+
+    def _adopt(self, settings: SimulatorSettings) -> None:
+        self._settings = settings
+        self._plan = FaultPlan.parse(settings.fail)
+        self._latency = Latency.parse(settings.latency)
+        now = self._clock.monotonic()
+        for (name, _, _), account in self._accounts.items():
+            account.adopt(self._dialect(name).limits(settings), settings, now)
+
+    def _dialect(self, name: str) -> Dialect:
+        return self._anthropic if name == self._anthropic.name else self._openai
+
+    def handle(self, request: Request) -> bytes | Reply:
+        """Answer any request."""
+        route = (request.method, request.path)
+        if route == (b"POST", b"/v1/messages"):
+            return self._complete(self._anthropic, request)
+        if route == (b"POST", b"/v1/chat/completions"):
+            return self._complete(self._openai, request)
+        if route == (b"GET", b"/v1/models"):
+            return self._models(request)
+        if route == (b"GET", b"/simulated/stats"):
+            return response(200, msgspec.json.encode(self.tally.snapshot()))
+        if route == (b"POST", b"/simulated/settings"):
+            return self._change(request)
+        return self._nowhere(request)
+
+    def _complete(self, dialect: Dialect, request: Request) -> bytes | Reply:
+        self.tally.requests += 1
+        try:
+            key = dialect.authenticate(request, self._settings)
+            call = dialect.read(request, self._settings)
+        except Refused as refused:
+            self.tally.bad_requests += 1
+            return self._error(dialect, refused.complaint)
+        moment = Moment(self._clock.monotonic(), self._clock.now_ms())
+        account = self._account(dialect, key, call.model, moment.monotonic)
+        inside = account.is_told_to_wait(moment.monotonic)
+        self.tally.arrived_inside_retry_after += inside
+        refused_before = self.tally.refused_429
+        answer = self._decide(dialect, account, call, moment)
+        self.tally.refused_inside_retry_after += inside and self.tally.refused_429 > refused_before
+        return answer
+
+    def _account(self, dialect: Dialect, key: str, model: str, now: float) -> Account:
+        name = (dialect.name, key, model)
+        account = self._accounts.get(name)
+        if account is None:
+            account = self._accounts[name] = Account(now)
+            account.adopt(dialect.limits(self._settings), self._settings, now)
+        return account
+
+    def _decide(
+        self, dialect: Dialect, account: Account, call: Call, moment: Moment
+    ) -> bytes | Reply:
+        fault = self._plan.draw(moment.monotonic - self._started, self._rng)
+        if fault is not None:
+            self.tally.failed(fault)
+            if not fault.is_admitted:
+                return self._fail(dialect, account, fault, call, moment)
+        most = self._settings.concurrency
+        if most and account.in_flight >= most:
+            complaint = dialect.too_many(self._settings.retry_after_seconds)
+            return self._refuse(dialect, account, complaint, moment)
+        cache = account.cache.use(call.prefixes, moment.monotonic)
+        shortage = account.admit(dialect.charges(call, cache), moment.monotonic)
+        if shortage is not None:
+            complaint = dialect.shortage(shortage, account, call.model)
+            return self._refuse(dialect, account, complaint, moment)
+        return Exchange(self, dialect, account, call, cache, produce(call, fault), fault)
+
+    def _fail(
+        self, dialect: Dialect, account: Account, fault: Fault, call: Call, moment: Moment
+    ) -> bytes:
+        if fault is Fault.DROP:
+            return _CLOSE
+        if fault is Fault.LOADING:
+            return _LOADING
+        if fault is Fault.HTML:
+            return self._gateway_error()
+        seconds = self._settings.retry_after_seconds
+        complaint = dialect.fault(fault, seconds, call.model, moment)
+        return self._refuse(dialect, account, complaint, moment)
+
+    def _gateway_error(self) -> bytes:
+        if self._rng.random() < 0.5:
+            return response(502, _GATEWAY_PAGE, kind=b"text/html")
+        return response(502, _GATEWAY_TEXT, kind=b"text/plain")
+
+    def _refuse(
+        self, dialect: Dialect, account: Account, complaint: Complaint, moment: Moment
+    ) -> bytes:
+        """An error that is no fault of the request: with the headers about limits."""
+        if self._settings.failed_calls_count:
+            account.count_failure(moment.monotonic)
+        if complaint.status == 429:
+            self.tally.refused_429 += 1
+        headers = self.limit_headers(dialect, account, moment)
+        if complaint.retry_after is not None:
+            told = float(math.ceil(complaint.retry_after)) if dialect is self._anthropic else 0.0
+            account.tell_to_wait(max(told, complaint.retry_after), moment.monotonic)
+            headers += dialect.retry_headers(complaint.retry_after)
+        return self._error(dialect, complaint, headers)
+
+    def limit_headers(self, dialect: Dialect, account: Account, moment: Moment) -> bytes:
+        return dialect.limit_headers(account, moment) if self._settings.headers else b""
+
+    def _error(self, dialect: Dialect, complaint: Complaint, headers: bytes = b"") -> bytes:
+        line, request_id = dialect.id_header()
+        return response(complaint.status, dialect.error_body(complaint, request_id), line + headers)
+
+    def delay(self, output: Output) -> float:
+        """Seconds until an answer is due."""
+        per_token = self._settings.seconds_per_output_token
+        return self._latency.sample(self._latency_rng) + per_token * output.tokens
+
+    def moment(self) -> Moment:
+        return Moment(self._clock.monotonic(), self._clock.now_ms())
+
+    def _models(self, request: Request) -> bytes:
+        dialect: Dialect = (
+            self._anthropic if b"anthropic-version" in request.headers else self._openai
+        )
+        try:
+            dialect.authenticate(request, self._settings)
+        except Refused as refused:
+            return self._error(dialect, refused.complaint)
+        return response(200, dialect.models(self._settings), dialect.id_header()[0])
+
+    def _change(self, request: Request) -> bytes:
+        try:
+            self.change(msgspec.json.decode(request.body, type=dict[str, Any]))
+        except (ValueError, TypeError) as error:
+            return response(400, msgspec.json.encode({"error": str(error)}))
+        return response(200, msgspec.json.encode(self._settings))
+
+    def _nowhere(self, request: Request) -> bytes:
+        what = f"{request.method.decode()} {request.path.decode('latin-1')}"
+        complaint = Complaint(404, "not_found_error", f"No such endpoint here: {what}")
+        openai = b"anthropic-version" not in request.headers
+        return self._error(self._openai if openai else self._anthropic, complaint)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A call that was let in, until its answer is written or its client is gone."""
+
+    service: Service
+    dialect: Dialect
+    account: Account
+    call: Call
+    cache: CacheUse
+    output: Output
+    fault: Fault | None
+    delay: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.delay = math.inf if self.fault is Fault.HANG else self.service.delay(self.output)
+        self.account.in_flight += 1
+        paper = self.call.paper.encode(errors="replace")
+        self.service.tally.entered(hashlib.sha256(paper).digest())
+
+    @property
+    def closes(self) -> bool:
+        return self.fault is Fault.DROP_BODY
+
+    def finish(self) -> bytes:
+        moment = self.service.moment()
+        self._leave(moment)
+        self.account.cache.write(self.call.prefixes, moment.monotonic)
+        body = self.dialect.body(self.call, self.output, self.cache, moment)
+        line, _ = self.dialect.id_header()
+        headers = self.service.limit_headers(self.dialect, self.account, moment)
+        data = response(200, body, line + headers)
+        if self.closes:
+            return data[: len(data) - len(body) // 2]
+        self.service.tally.answered += 1
+        return data
+
+    def abandon(self) -> None:
+        """The model goes on writing for nobody: the tokens are spent all the same."""
+        self._leave(self.service.moment())
+        self.service.tally.abandoned += 1
+
+    def _leave(self, moment: Moment) -> None:
+        used = self.output.tokens - self.call.reserved_output
+        self.account.settle(Meter.OUTPUT, used, moment.monotonic)
+        self.account.in_flight -= 1
+        tally = self.service.tally
+        tally.in_flight -= 1
+        tally.input_tokens += self.call.input_tokens - self.cache.read
+        tally.output_tokens += self.output.tokens
+        tally.cache_read_tokens += self.cache.read
+        tally.cache_creation_tokens += self.cache.written

@@ -1,0 +1,87 @@
+"""What the simulated provider has seen: a running tally and the snapshot that is handed out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gradeq.providers.simulated.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts since the server started.
+
+    A call arrives *inside a retry-after* when an earlier 429 told the same key and model to wait,
+    that wait is not over, and the 429 was written at least 0.1 s before: what arrives sooner may
+    have been on the wire already, and its sender could not know. 429s of the fail plan that send
+    a retry-after open such a wait as well; a 429 without one (a spend cap) does not.
+    """
+
+    requests: int = 0
+    """Calls that asked for a completion, however they ended."""
+    answered: int = 0
+    """200s written in full, whatever their text is worth."""
+    refused_429: int = 0
+    """429s of every kind, those of the fail plan included."""
+    arrived_inside_retry_after: int = 0
+    refused_inside_retry_after: int = 0
+    """Those of the above that were answered with another 429."""
+    bad_requests: int = 0
+    """4xx that the request itself earned, no limit and no fail plan."""
+    abandoned: int = 0
+    """Calls let in whose client went away before the answer."""
+    in_flight: int = 0
+    max_in_flight: int = 0
+    connections: int = 0
+    """Connections that are open now."""
+    input_tokens: int = 0
+    """Input of the calls let in; what the prompt cache saved is not part of it."""
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    """Failures of the fail plan, by kind."""
+    calls_per_paper: Mapping[str, int] = field(default_factory=dict)
+    """Calls let in past the limits (they cost tokens), by SHA-256 of the paper's text, in hex."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The running counts behind `Stats`, under the same names."""
+
+    requests: int = 0
+    answered: int = 0
+    refused_429: int = 0
+    arrived_inside_retry_after: int = 0
+    refused_inside_retry_after: int = 0
+    bad_requests: int = 0
+    abandoned: int = 0
+    in_flight: int = 0
+    max_in_flight: int = 0
+    connections: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_creation_tokens: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    calls_per_paper: Counter[bytes] = field(default_factory=Counter)
+
+    def entered(self, paper: bytes) -> None:
+        """One more call in flight, with the SHA-256 of its paper."""
+        self.calls_per_paper[paper] += 1
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+
+    def failed(self, fault: Fault) -> None:
+        self.failures[fault.value] += 1
+
+    def snapshot(self) -> Stats:
+        counts = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        counts["failures"] = dict(self.failures)
+        counts["calls_per_paper"] = {
+            digest.hex(): count for digest, count in self.calls_per_paper.items()
+        }
+        return Stats(**counts)

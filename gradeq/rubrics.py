@@ -1,0 +1,54 @@
+"""Rubrics as the engine uses them: stored by version, parsed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gradeq.errors import NotFoundError, RubricError
+from gradeq.grading.rubric import Rubric, parse_rubric
+from gradeq.store.base import Store
+
+
+class RubricShelf:
+    """Stored rubrics, each parsed once per process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._parsed: dict[int, Rubric] = {}
+
+    async def get(self, rubric_id: int) -> Rubric:
+        """Raises NotFoundError."""
+        if rubric_id not in self._parsed:
+            row = await self._store.rubric(rubric_id)
+            if row is None:
+                raise NotFoundError(f"there is no rubric {rubric_id}")
+            self._parsed[rubric_id] = parse_rubric(row.source, row.name)
+        return self._parsed[rubric_id]
+
+    async def put(self, source: str, name: str) -> int:
+        """Check and store; the id of this version. Raises RubricError with every mistake."""
+        rubric = parse_rubric(source, name)
+        rubric_id = await self._store.save_rubric(name, rubric.sha256, source)
+        self._parsed[rubric_id] = rubric
+        return rubric_id
+
+    async def put_file(self, path: Path) -> int:
+        """The same from a TOML file; its name is the rubric's."""
+        return await self.put(read_rubric_file(path), path.name)
+
+
+def read_rubric_file(path: Path) -> str:
+    """The text of a rubric file. Raises RubricError where it cannot be read."""
+    try:
+        return path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise RubricError(f"{path}: no such file; nothing was graded") from None
+    except IsADirectoryError:
+        raise RubricError(f"{path}: is a folder, not a rubric file; nothing was graded") from None
+    except UnicodeDecodeError as error:
+        raise RubricError(
+            f"{path}: not UTF-8 text (byte {error.start}); nothing was graded. "
+            "Save the rubric as UTF-8"
+        ) from None
+    except OSError as error:
+        raise RubricError(f"{path}: {error.strerror}; nothing was graded") from None
