@@ -9,15 +9,14 @@ SELECT :name, coalesce(max(version), 0) + 1, :sha256, :source, :now
 -- name: rubric_get
 SELECT id, name, version, sha256, source, created_at FROM rubrics WHERE id = :id
 
--- name: attempts_insert
-INSERT INTO attempts (job_id, batch_id, submission_id, answer_use, error, reason, request_key,
-                      model, request_id, http_status, input_tokens, output_tokens,
-                      cache_read_tokens, cost, started_at, finished_at)
-SELECT j.id, j.batch_id, j.submission_id, :answer_use, w.value ->> 1, w.value ->> 2, w.value ->> 3,
-       w.value ->> 4, w.value ->> 5, w.value ->> 6, w.value ->> 7, w.value ->> 8,
-       w.value ->> 9, w.value ->> 10, w.value ->> 11, w.value ->> 12
-  FROM json_each(:rows) w JOIN jobs j ON j.id = w.value ->> 0
- ORDER BY w.key
+-- name: attempt_insert
+INSERT INTO attempts (answer_use, error, reason, request_key, model, request_id, http_status,
+                      input_tokens, output_tokens, cache_read_tokens, cost, started_at,
+                      finished_at, job_id, batch_id, submission_id)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, batch_id, submission_id FROM jobs WHERE id = ?
+
+-- name: last_id
+SELECT last_insert_rowid()
 
 -- name: attempts_use
 UPDATE attempts SET answer_use = w.value ->> 1, error = w.value ->> 2, reason = w.value ->> 3
@@ -56,15 +55,11 @@ SELECT g.submission_id, max(g.version) AS version,
 UPDATE grades SET current = 0
  WHERE current = 1 AND submission_id IN (SELECT value FROM json_each(:ids))
 
--- name: grades_insert
-INSERT INTO grades (submission_id, version, paper_version, current, source, grader, job_id,
-                    attempt_id, rubric_id, request_key, model, score, max_score, criteria,
-                    feedback, flags, edited_by, created_at)
-SELECT s.id, w.value ->> 1, s.version, w.value ->> 2, w.value ->> 3, w.value ->> 4, w.value ->> 5,
-       w.value ->> 6, w.value ->> 7, w.value ->> 8, w.value ->> 9, w.value ->> 10, w.value ->> 11,
-       w.value ->> 12, w.value ->> 13, w.value ->> 14, w.value ->> 15, :now
-  FROM json_each(:rows) w JOIN submissions s ON s.id = w.value ->> 0
- ORDER BY w.key
+-- name: grade_insert
+INSERT INTO grades (version, current, source, grader, job_id, attempt_id, rubric_id, request_key,
+                    model, score, max_score, criteria, feedback, flags, edited_by, created_at,
+                    submission_id, paper_version)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, version FROM submissions WHERE id = ?
 
 -- name: grades_of
 SELECT * FROM grades WHERE submission_id = :submission_id ORDER BY version DESC

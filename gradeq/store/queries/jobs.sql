@@ -71,7 +71,7 @@ SELECT o.last_served,
   FROM owners o WHERE o.id = :owner_id
 
 -- name: claim_batches
-SELECT id, ready FROM batches
+SELECT id, kind, rubric_id FROM batches
  WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
    AND interactive = :interactive AND priority = :priority AND deadline = :deadline
    AND owner_id = :owner_id
@@ -84,13 +84,8 @@ UPDATE jobs
  WHERE id IN (SELECT id FROM jobs
                WHERE batch_id = :batch_id AND state = 'pending' AND waiting = 0
                ORDER BY interruptions, id LIMIT :limit)
-
--- name: claim_read
-SELECT j.id, j.batch_id, b.kind, j.grader, j.attempts, j.snoozes, j.interruptions, j.unusable,
-       j.overloaded_since, j.max_attempts, b.rubric_id, j.payload, j.submission_id
-  FROM jobs j JOIN batches b ON b.id = j.batch_id
- WHERE j.batch_id = :batch_id AND j.state = 'processing' AND j.lease = :lease
- ORDER BY j.interruptions, j.id
+RETURNING id, grader, payload, submission_id,
+          attempts, snoozes, interruptions, unusable, overloaded_since, max_attempts
 
 -- name: claim_papers
 SELECT s.id, s.external_id, a.course, a.name, s.student, p.text, p.sha256, s.extra, s.status,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,9 @@ from gradeq.errors import ConflictError, NotFoundError
 from gradeq.model import Grade, GradeSource
 from gradeq.store.base import GradeRow, Settlement
 from gradeq.store.sqlite.rows import from_grade, to_grade_row
-from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+from gradeq.store.sqlite.tx import Tx, ids_json
+
+_PERSON = GradeSource.PERSON
 
 
 def apply(tx: Tx, settlements: Sequence[Settlement]) -> None:
@@ -27,17 +30,18 @@ def apply(tx: Tx, settlements: Sequence[Settlement]) -> None:
     rows = []
     for one, paper in zip(settlements, papers, strict=True):
         version = latest[paper]["version"] + 1 if paper in latest else 1
-        rows.append(_row(one, about[one.job_id], version, current=paper not in kept))
-    tx.run("grades_insert", rows=as_json(rows), now=tx.now)
+        rows.append(_row(tx.now, one, about[one.job_id], version, is_current=paper not in kept))
+    tx.many("grade_insert", rows)
     tx.run("submissions_graded", ids=ids_json(papers), now=tx.now)
 
 
-def _row(one: Settlement, job: Any, version: int, *, current: bool) -> list[Any]:
+def _row(
+    now: int, one: Settlement, job: sqlite3.Row, version: int, *, is_current: bool
+) -> tuple[Any, ...]:
     assert one.grade is not None
-    return [
-        job["submission_id"],
+    return (
         version,
-        int(current),
+        is_current,
         one.grade.source,
         job["grader"],
         one.job_id,
@@ -46,7 +50,9 @@ def _row(one: Settlement, job: Any, version: int, *, current: bool) -> list[Any]
         one.request_key,
         *from_grade(one.grade),
         None,
-    ]
+        now,
+        job["submission_id"],
+    )
 
 
 def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
@@ -61,8 +67,8 @@ def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
     latest = tx.all("grades_latest", ids=ids_json([submission_id]))
     version = latest[0]["version"] + 1 if latest else 1
     tx.run("grades_retire", ids=ids_json([submission_id]))
-    named = [None] * 5
-    row = [submission_id, version, 1, GradeSource.PERSON, *named, *from_grade(grade), by]
-    tx.run("grades_insert", rows=as_json([row]), now=tx.now)
+    machine = [None] * 5
+    told = from_grade(grade)
+    tx.many("grade_insert", [(version, True, _PERSON, *machine, *told, by, tx.now, submission_id)])
     tx.run("submissions_graded", ids=ids_json([submission_id]), now=tx.now)
     return to_grade_row(tx.all("grades_of", submission_id=submission_id)[0])

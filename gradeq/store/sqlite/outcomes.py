@@ -24,7 +24,8 @@ _WRITES = {
 def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
     """A paid answer goes on record before it is read; one that came too late is salvage."""
     held = tx.one("lease_held", id=claimed.job.id, lease=claimed.lease) is not None
-    attempt_id = _record(tx, [(claimed.job.id, attempt)], "stored" if held else "salvage")
+    _record(tx, [(claimed.job.id, attempt)], "stored" if held else "salvage")
+    attempt_id = int(tx.value("last_id"))
     tx.run(
         "answer_insert",
         attempt_id=attempt_id,
@@ -48,10 +49,8 @@ def _prefix_id(tx: Tx, prefix: str) -> int | None:
     return int(known)
 
 
-def _record(tx: Tx, attempts: Iterable[tuple[int, Attempt]], answer_use: str = "none") -> int:
-    """Write attempts; the id of the last one."""
-    rows = as_json([from_attempt(job_id, attempt) for job_id, attempt in attempts])
-    return tx.run("attempts_insert", rows=rows, answer_use=answer_use).lastrowid or 0
+def _record(tx: Tx, attempts: Iterable[tuple[int, Attempt]], answer_use: str = "none") -> None:
+    tx.many("attempt_insert", (from_attempt(*one, answer_use) for one in attempts))
 
 
 def settle(tx: Tx, settlements: Sequence[Settlement], pause_after: int) -> list[bool]:

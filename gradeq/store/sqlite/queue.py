@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import secrets
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +65,8 @@ def _timing(tx: Tx, order: SubmitOrder) -> dict[str, Any]:
 
 
 def _submit_payloads(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
-    texts = as_json([as_json(payload) for payload in order.payloads])
-    tx.run("jobs_insert_payloads", batch_id=batch_id, payloads=texts, **_timing(tx, order))
+    payloads = as_json(order.payloads)
+    tx.run("jobs_insert_payloads", batch_id=batch_id, payloads=payloads, **_timing(tx, order))
     ids = tuple(row[0] for row in tx.all("jobs_of_batch", batch_id=batch_id))
     return Submitted(batch_id, ids, len(ids))
 
@@ -176,7 +177,7 @@ def _claim_tier(tx: Tx, tier: dict[str, Any], limit: int, lease: _Lease) -> list
 def _claim_owner(tx: Tx, line: dict[str, Any], limit: int, lease: _Lease) -> list[Claimed]:
     claimed: list[Claimed] = []
     for batch in tx.all("claim_batches", limit=limit, **line):
-        claimed += _take(tx, batch["id"], limit - len(claimed), lease)
+        claimed += _take(tx, batch, limit - len(claimed), lease)
         if len(claimed) == limit:
             break
     return claimed
@@ -191,18 +192,19 @@ def _turns(tx: Tx, tier: dict[str, Any]) -> Iterator[_Turn]:
         owner_id = tx.value("claim_owner", after=owner_id, **tier)
 
 
-def _take(tx: Tx, batch_id: int, limit: int, lease: _Lease) -> list[Claimed]:
-    tx.run(
+def _take(tx: Tx, batch: sqlite3.Row, limit: int, lease: _Lease) -> list[Claimed]:
+    rows = tx.all(
         "claim_take",
-        batch_id=batch_id,
+        batch_id=batch["id"],
         limit=limit,
         lease=lease.token,
         lease_until=lease.until,
         now=tx.now,
     )
-    rows = tx.all("claim_read", batch_id=batch_id, lease=lease.token)
-    papers_ = _papers_of(tx, [row[-1] for row in rows if row[-1] is not None])
-    return [to_claimed(row, lease.token, papers_.get(row[-1])) for row in rows]
+    papers_ = _papers_of(tx, [row[3] for row in rows if row[3] is not None])
+    taken = [to_claimed(row, batch, lease.token, papers_.get(row[3])) for row in rows]
+    # RETURNING keeps no order.
+    return sorted(taken, key=lambda one: (one.counters.interruptions, one.job.id))
 
 
 def _papers_of(tx: Tx, ids: list[int]) -> dict[int, tuple[Submission, bool]]:

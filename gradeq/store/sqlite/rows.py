@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +32,7 @@ from gradeq.store.base import (
     PaidAnswer,
     RubricRow,
 )
-from gradeq.store.sqlite.tx import as_json
+from gradeq.store.sqlite.tx import as_json, from_json
 
 NO_DEADLINE = 2**63 - 1
 
@@ -47,7 +46,7 @@ def to_submission(row: sqlite3.Row) -> Submission:
         student=row["student"],
         text=row["text"],
         text_sha256=row["text_sha256"],
-        extra=json.loads(row["extra"]),
+        extra=from_json(row["extra"]),
         status=SubmissionStatus(row["status"]),
         version=row["version"],
         archived_at=row["archived_at"],
@@ -69,27 +68,29 @@ def to_paper(row: sqlite3.Row) -> tuple[Submission, bool]:
         student,
         text,
         sha256,
-        json.loads(extra),
+        from_json(extra),
         SubmissionStatus(status),
         *rest,
     )
     return submission, bool(unapplied)
 
 
-def to_claimed(row: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None) -> Claimed:
-    """A row of claim_read, by position, with its paper."""
-    (id_, batch_id, kind, grader, *counted, rubric_id, payload, _) = row
+def to_claimed(
+    row: sqlite3.Row, batch: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None
+) -> Claimed:
+    """A row of claim_take, by position, with its batch and its paper."""
+    (id_, grader, payload, _, *counted) = row
     counters = Counters(*counted)
     submission, unapplied = paper or (None, False)
     job = Job(
         id_,
-        batch_id,
-        kind,
+        batch[0],
+        batch[1],
         grader,
         counters.attempts + 1,
         submission,
-        rubric_id,
-        json.loads(payload) if payload else {},
+        batch[2],
+        from_json(payload) if payload else {},
     )
     return Claimed(job, lease, counters, unapplied)
 
@@ -109,7 +110,7 @@ def to_job(row: sqlite3.Row) -> JobRow:
         run_at=row["run_at"],
         error=row["error"],
         reason=row["reason"],
-        result=json.loads(row["result"]) if row["result"] else None,
+        result=from_json(row["result"]) if row["result"] else None,
         created_at=row["created_at"],
         claimed_at=row["claimed_at"],
         finished_at=row["finished_at"],
@@ -167,9 +168,9 @@ def to_grade_row(row: sqlite3.Row) -> GradeRow:
         grade=Grade(
             score=row["score"],
             max_score=row["max_score"],
-            criteria=tuple(map(_criterion, json.loads(row["criteria"]))),
+            criteria=tuple(map(_criterion, from_json(row["criteria"]))),
             feedback=row["feedback"],
-            flags=tuple(json.loads(row["flags"])),
+            flags=tuple(from_json(row["flags"])),
             model=row["model"],
             source=GradeSource(row["source"]),
         ),
@@ -186,36 +187,23 @@ def _criterion(told: Mapping[str, Any]) -> CriterionGrade:
     )
 
 
-def from_grade(grade: Grade) -> list[Any]:
-    """The columns model to flags of grades_insert."""
-    return [
+def from_grade(grade: Grade) -> tuple[Any, ...]:
+    """The columns model to flags of grade_insert."""
+    return (
         grade.model,
         grade.score,
         grade.max_score,
-        as_json([_told(criterion) for criterion in grade.criteria]),
+        as_json(grade.criteria),
         grade.feedback,
-        as_json(list(grade.flags)),
-    ]
+        as_json(grade.flags),
+    )
 
 
-def _told(criterion: CriterionGrade) -> dict[str, Any]:
-    return {
-        "id": criterion.id,
-        "level": criterion.level,
-        "points": criterion.points,
-        "reason": criterion.reason,
-        "evidence": [
-            {"quote": e.quote, "start": e.start, "end": e.end, "verified": e.verified}
-            for e in criterion.evidence
-        ],
-    }
-
-
-def from_attempt(job_id: int, attempt: Attempt) -> list[Any]:
-    """A row for attempts_insert."""
+def from_attempt(job_id: int, attempt: Attempt, answer_use: str) -> tuple[Any, ...]:
+    """The parameters of attempt_insert."""
     usage = attempt.usage
-    return [
-        job_id,
+    return (
+        answer_use,
         attempt.error,
         attempt.reason,
         attempt.request_key,
@@ -228,7 +216,8 @@ def from_attempt(job_id: int, attempt: Attempt) -> list[Any]:
         attempt.cost,
         attempt.started_at,
         attempt.finished_at,
-    ]
+        job_id,
+    )
 
 
 def to_attempt(row: sqlite3.Row) -> AttemptRow:
@@ -272,5 +261,5 @@ def to_event(row: sqlite3.Row) -> Event:
         batch_id=row["batch_id"],
         job_id=row["job_id"],
         submission_id=row["submission_id"],
-        data=json.loads(row["data"]) if row["data"] else None,
+        data=from_json(row["data"]) if row["data"] else None,
     )

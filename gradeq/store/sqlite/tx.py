@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 
 class Tx:
@@ -18,6 +19,10 @@ class Tx:
 
     def run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
         return self.conn.execute(self.queries[statement], values)
+
+    def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Once per row of positional parameters."""
+        self.conn.executemany(self.queries[statement], rows)
 
     def one(self, statement: str, /, **values: Any) -> sqlite3.Row | None:
         row: sqlite3.Row | None = self.run(statement, **values).fetchone()
@@ -37,7 +42,12 @@ class Tx:
 
 
 def as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Dataclasses and enumerations as their content."""
+    return msgspec.json.encode(value).decode()
+
+
+def from_json(text: str) -> Any:
+    return msgspec.json.decode(text)
 
 
 def ids_json(ids: Sequence[int]) -> str:
