@@ -63,7 +63,9 @@ async def measure_gradeq(path: Path, jobs: int) -> None:
     try:
         payloads = [{"i": i} for i in range(jobs)]
         with rate("submit items", jobs):
-            await store.submit(SubmitOrder(payloads=payloads, kind="item", grader="item", pool="item"))
+            await store.submit(
+                SubmitOrder(payloads=payloads, kind="item", grader="item", pool="item")
+            )
         with rate("claim+settle items", jobs):
             await work(store, "item", None)
         papers = [NewSubmission(str(i), "An essay. " * 150) for i in range(jobs)]

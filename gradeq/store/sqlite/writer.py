@@ -1,8 +1,9 @@
 """The one writer: whole transactions per hop, and waiting transactions share a commit.
 
-An fsync costs the same whatever it covers. While one commit is on its way to the disk, further
-work gathers; it goes together into the next one, each piece in a savepoint of its own, so that
-one that fails takes nobody else's work with it.
+An fsync costs the same whatever it covers. While one commit is on its way to the disk, and for
+a moment after it, further work gathers; it goes together into the next one, each piece in a
+savepoint of its own, so that one that fails takes nobody else's work with it. Work that needs no
+fsync waits for none: a claim is on its way while results gather.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gradeq.clock import Clock
+from gradeq.clock import Clock, wait_for_event
 from gradeq.errors import StoreError
 from gradeq.store.sqlite.connect import Hopper
 from gradeq.store.sqlite.faults import store_error
@@ -22,28 +23,40 @@ from gradeq.store.sqlite.tx import Tx
 
 T = TypeVar("T")
 _MOST_AT_ONCE = 512
+_GATHERING_SECONDS = 0.002
 
 
 @dataclass(slots=True)
 class _Order:
     work: Callable[[Tx], Any]
-    durable: bool
     done: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = field(default=None)
 
 
 class Writer:
-    """Owned by the store; `run` may be called by any number of coroutines."""
+    """Owned by the store; `run` may be called by any number of coroutines.
+
+    `committed` is called after each commit, also where its caller has been cancelled.
+    """
 
     def __init__(
-        self, hopper: Hopper, queries: Mapping[str, str], clock: Clock, path: Path
+        self,
+        hopper: Hopper,
+        queries: Mapping[str, str],
+        clock: Clock,
+        path: Path,
+        committed: Callable[[], None],
     ) -> None:
         self._hopper = hopper
         self._queries = queries
         self._clock = clock
         self._path = path
-        self._orders: list[_Order] = []
+        self._committed = committed
+        self._durable: list[_Order] = []
+        self._quick: list[_Order] = []
+        self._arrived = asyncio.Event()
+        self._last_sync = 0.0
         self._committing: asyncio.Task[None] | None = None
         self._full_sync = True
         self._closed = False
@@ -58,7 +71,8 @@ class Writer:
         if self._closed:
             raise StoreError(f"{self._path}: the store is closed; nothing was changed")
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._orders.append(_Order(work, durable, done))
+        (self._durable if durable else self._quick).append(_Order(work, done))
+        self._arrived.set()
         if self._committing is None:
             self._committing = asyncio.create_task(self._commit_all())
         return await asyncio.shield(done)
@@ -70,25 +84,39 @@ class Writer:
 
     async def _commit_all(self) -> None:
         try:
-            while self._orders:
-                orders = self._orders[:_MOST_AT_ONCE]
-                del self._orders[:_MOST_AT_ONCE]
-                await self._commit(orders)
+            while self._quick or self._durable:
+                if self._quick:
+                    await self._commit(_first(self._quick), full_sync=False)
+                elif await self._has_gathered():
+                    await self._commit(_first(self._durable), full_sync=True)
+                    self._last_sync = self._clock.monotonic()
         finally:
             self._committing = None
 
-    async def _commit(self, orders: list[_Order]) -> None:
+    async def _has_gathered(self) -> bool:
+        """Wait a moment since the last fsync, so that the next one covers more."""
+        left = self._last_sync + _GATHERING_SECONDS - self._clock.monotonic()
+        if left <= 0 or len(self._durable) >= _MOST_AT_ONCE or self._closed:
+            return True
+        self._arrived.clear()
+        return not await wait_for_event(self._arrived, left)
+
+    async def _commit(self, orders: list[_Order], *, full_sync: bool) -> None:
         try:
-            await self._hopper.hop(self._transact, orders, self._clock.now_ms())
+            await self._hopper.hop(self._transact, orders, self._clock.now_ms(), full_sync)
         except Exception as error:
             told = store_error(error, self._path) if isinstance(error, sqlite3.Error) else error
             for order in orders:
                 order.error = told
+        else:
+            self._committed()
         for order in orders:
             _answer(order)
 
-    def _transact(self, conn: sqlite3.Connection, orders: list[_Order], now: int) -> None:
-        self._choose_sync(conn, any(order.durable for order in orders))
+    def _transact(
+        self, conn: sqlite3.Connection, orders: list[_Order], now: int, full_sync: bool
+    ) -> None:
+        self._choose_sync(conn, full_sync)
         tx = Tx(conn, self._queries, now)
         conn.execute("BEGIN IMMEDIATE")
         try:
@@ -127,6 +155,13 @@ class Writer:
         if full is not self._full_sync:
             conn.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
             self._full_sync = full
+
+
+def _first(orders: list[_Order]) -> list[_Order]:
+    """Take the oldest orders, as many as one commit may hold."""
+    taken = orders[:_MOST_AT_ONCE]
+    del orders[:_MOST_AT_ONCE]
+    return taken
 
 
 def _answer(order: _Order) -> None:
