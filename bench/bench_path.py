@@ -53,7 +53,7 @@ def start_provider() -> tuple[subprocess.Popen[str], str]:
         "from gradeq.providers.simulated.settings import SimulatorSettings\n"
         "if hasattr(os, 'sched_setaffinity') and os.cpu_count() > 1: os.sched_setaffinity(0, {1})\n"
         "async def main():\n"
-        "    async with Simulator(SimulatorSettings()) as simulator:\n"
+        "    async with Simulator(SimulatorSettings(glance=True)) as simulator:\n"
         "        print(simulator.url, flush=True)\n"
         "        await asyncio.to_thread(input)\n"
         "asyncio.run(main())\n"

@@ -244,6 +244,13 @@ async def test_a_bad_key_names_the_variable_and_not_the_key(server, provider_at)
     assert KEY not in repr(failure)
 
 
+async def test_a_paper_that_the_provider_quotes_stays_out_of_the_reason(server, provider_at):
+    prompt = replace(PROMPT, user="Rain fell on the old town for nine days and nobody spoke.")
+    server.will(response({"error": {"message": f"Cannot read: {prompt.user}"}}, 400))
+    failure = await provider_at(server.url).complete(prompt)
+    assert "Cannot read: […]" in failure.reason
+
+
 async def test_nothing_of_a_provider_shows_the_key(server, provider_at):
     provider = provider_at(server.url)
     assert KEY not in repr(provider)

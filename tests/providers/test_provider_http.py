@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import shutil
 import socket
@@ -65,10 +66,12 @@ async def test_connections_are_reused(server, client):
     assert server.connections == 1
 
 
-async def test_cookies_are_not_kept(server, client):
+async def test_cookies_are_not_kept(server):
+    client = HttpClient(f"http://localhost:{server.port}", timeout=5)
     server.will(response(headers={"set-cookie": "session=1; Path=/"}))
     await post(client)
     await post(client)
+    await client.aclose()
     assert "cookie" not in server.requests[1].headers
 
 
@@ -173,6 +176,31 @@ async def test_an_answer_that_is_lost_is_not_asked_for_again(server, client, fau
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x-long: " + b"a" * 200_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 10_000 + b"\r\n",
+        b"HTTP/9.9 ??? \xff\xff\r\n\r\n",
+        b"\x16\x03\x01\x00\x00",
+        b"\0" * 100_000,
+    ],
+)
+async def test_what_is_not_http_is_lost(server, client, raw):
+    async def send(exchange: Exchange) -> None:
+        with contextlib.suppress(ConnectionError):
+            await exchange.send(raw)
+            await exchange.hang_up()
+
+    server.will(send)
+    assert (await post(client)).kind is Trouble.LOST
+
+
 @pytest.mark.parametrize("fault", [drop_in_headers, drop_in_body, garbage])
 async def test_nor_on_a_connection_used_before_once_a_byte_has_come(server, client, fault):
     server.will(response(), fault)
@@ -188,6 +216,13 @@ async def test_a_stale_connection_is_replaced_unseen(server, client, fault):
     reply = await post(client)
     assert reply.body == b"second"
     assert [seen.connection for seen in server.requests] == [1, 1, 2]
+
+
+async def test_the_replacement_is_a_new_connection_every_time(server, client):
+    server.will(response(), hang_up, response(), response(), hang_up, response())
+    for _ in range(4):
+        assert isinstance(await post(client), HttpResponse)
+    assert [seen.connection for seen in server.requests] == [1, 1, 2, 3, 3, 4]
 
 
 async def test_but_only_once(server, client):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -60,6 +61,16 @@ def test_a_date_is_read_by_the_servers_own_clock(skew, wait):
     there = NOW + timedelta(seconds=skew)
     headers = {"date": http_date(there), "retry-after": http_date(there + timedelta(seconds=wait))}
     assert from_headers(headers, NOW_MS) == wait
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set here")
+def test_a_date_without_a_zone_is_universal_time_wherever_this_runs(monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("TZ", "XYZ+5")
+        time.tzset()
+        seconds = from_headers({"retry-after": "Sun, 01 Nov 2026 12:01:00 -0000"}, NOW_MS)
+    time.tzset()
+    assert seconds == 60.0
 
 
 @given(st.dictionaries(st.sampled_from(["retry-after-ms", "retry-after", "date"]), st.text()))

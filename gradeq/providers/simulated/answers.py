@@ -11,7 +11,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gradeq.providers.simulated.judging import Judgement, Topic, feedback, judge, topic_of
+from gradeq.providers.simulated.judging import (
+    Glance,
+    Judgement,
+    Topic,
+    feedback,
+    judge,
+    topic_of,
+)
 from gradeq.providers.simulated.reading import Reading
 from gradeq.providers.simulated.schema import Schema, branches, follow, kind_of
 
@@ -31,16 +38,16 @@ _CHAT_TOPICS = ("argument", "evidence", "language")
 class Sheet:
     """One paper under the marker's eyes; each criterion is judged once."""
 
-    def __init__(self, paper: str, topics: list[Topic], seed: int) -> None:
-        self.reading = Reading(paper)
+    def __init__(self, judge: Callable[[Topic], Judgement], topics: list[Topic]) -> None:
+        self._judge = judge
         self._topics = topics
-        self._seed = seed
         self._judged: dict[str, Judgement] = {}
 
     def judge(self, topic: Topic) -> Judgement:
-        if topic.name not in self._judged:
-            self._judged[topic.name] = judge(topic, self.reading, self._seed)
-        return self._judged[topic.name]
+        judgement = self._judged.get(topic.name)
+        if judgement is None:
+            judgement = self._judged[topic.name] = self._judge(topic)
+        return judgement
 
     def feedback(self) -> str:
         return feedback([self.judge(topic) for topic in self._topics])
@@ -52,35 +59,49 @@ Filler = Callable[[Sheet], Any]
 class AnswerPlan:
     """A schema made ready: filled again and again, once for each paper."""
 
-    def __init__(self, topics: list[Topic], filler: Filler | None, seed: int) -> None:
+    def __init__(self, marker: Marker, topics: list[Topic], filler: Filler | None) -> None:
+        self._marker = marker
         self._topics = topics
         self._filler = filler
-        self._seed = seed
 
     def fill(self, paper: str) -> Any:
         """The answer as JSON data. Without a schema: the text."""
-        sheet = Sheet(paper, self._topics, self._seed)
+        sheet = self._sheet(paper)
         return self._filler(sheet) if self._filler is not None else sheet.feedback()
 
     def text(self, paper: str) -> str:
         """The answer in plain words."""
-        return Sheet(paper, self._topics, self._seed).feedback()
+        return self._sheet(paper).feedback()
+
+    def _sheet(self, paper: str) -> Sheet:
+        return Sheet(self._marker.eye_on(paper), self._topics)
 
 
 class Marker:
-    """Makes plans. The same seed, schema, system prompt and paper give the same answer."""
+    """Makes plans. The same seed, schema, system prompt and paper give the same answer.
 
-    def __init__(self, seed: int = 0) -> None:
+    With `glances`, papers are not read: several times as fast, and the levels mean nothing.
+    """
+
+    def __init__(self, seed: int = 0, *, glances: bool = False) -> None:
         self._seed = seed
+        self._glances = glances
+
+    def eye_on(self, paper: str) -> Callable[[Topic], Judgement]:
+        """What judges the criteria of one paper."""
+        if self._glances:
+            return Glance(paper, self._seed).judge
+        reading = Reading(paper)
+        return lambda topic: judge(topic, reading, self._seed)
 
     def plan(self, schema: Schema | None, system: str) -> AnswerPlan:
         """A plan for answers that fit `schema`; None: plain text."""
         if schema is None:
             chat = [topic_of(name, "", system) for name in _CHAT_TOPICS]
-            return AnswerPlan(chat, None, self._seed)
+            return AnswerPlan(self, chat, None)
         builder = _Builder(schema, system)
         filler = builder.build(schema, topic_of("", "", system), "", 0)
-        return AnswerPlan(builder.topics, filler, self._seed)
+        return AnswerPlan(self, builder.topics, filler)
 
 
 class _Builder:
@@ -170,8 +191,10 @@ class _Builder:
     def _array(self, schema: Schema, topic: Topic, name: str, depth: int) -> Filler:
         least, most = schema.get("minItems", 0), schema.get("maxItems", 2)
         items = self._settled(schema.get("items") or {"type": "string"})
-        if kind_of(items) == "string" and not items.get("enum"):
-            return lambda sheet: _strings(list(sheet.judge(topic).quotes), least, most)
+        if kind_of(items) == "string" and not {"enum", "const"} & items.keys():
+            return lambda sheet: [
+                _sized(quote, items) for quote in _strings(sheet.judge(topic).quotes, least, most)
+            ]
         count = least if depth >= _MAX_DEPTH else max(least, min(2, most))
         if count == 0:
             return _always([])
@@ -200,8 +223,6 @@ def _always(value: Any) -> Filler:
 
 
 def _string(schema: Schema, topic: Topic, name: str) -> Filler:
-    least, most = schema.get("minLength", 0), schema.get("maxLength")
-
     def fill(sheet: Sheet) -> str:
         if _FEEDBACK.search(name) or not (name or topic.name):
             text = sheet.feedback()
@@ -209,14 +230,18 @@ def _string(schema: Schema, topic: Topic, name: str) -> Filler:
             text = next(iter(sheet.judge(topic).quotes), "")
         else:
             text = sheet.judge(topic).reason
-        return text.ljust(least, ".")[:most]
+        return _sized(text, schema)
 
     return fill
 
 
-def _strings(found: list[str], least: int, most: int) -> list[str]:
+def _sized(text: str, schema: Schema) -> str:
+    return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
+
+
+def _strings(found: tuple[str, ...], least: int, most: int) -> tuple[str, ...]:
     missing = max(0, least - len(found))
-    return (found + [""] * missing)[:most]
+    return (found + ("",) * missing)[: max(least, most)]
 
 
 def _range(schema: Schema, *, whole: bool) -> tuple[float, float, float]:

@@ -111,8 +111,7 @@ class Anthropic:
             input_tokens=shared.tokens + said,
             max_tokens=body.max_tokens,
             tool=shared.tool,
-            prefixes=shared.prefixes
-            + wire.message_prefixes(shared.text, shared.tokens, body.messages),
+            prefixes=shared.prefixes + wire.message_prefixes(shared.text, shared.tokens, body),
             reserved_output=body.max_tokens if settings.output_accounting == "reserved" else 0,
         )
 
@@ -165,8 +164,11 @@ class Anthropic:
         request_id = f"req_011Sim{next(self._ids):018d}"
         return b"request-id: %b\r\n" % request_id.encode(), request_id
 
+    def told_to_wait(self, seconds: float) -> float:
+        return float(max(1, math.ceil(round(seconds, 6))))
+
     def retry_headers(self, seconds: float) -> bytes:
-        return b"retry-after: %d\r\n" % max(1, math.ceil(seconds))
+        return b"retry-after: %d\r\n" % round(seconds)
 
     def body(self, call: Call, output: Output, cache: CacheUse, _moment: Moment, /) -> bytes:
         number = next(self._ids)

@@ -79,6 +79,8 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
     tools: msgspec.Raw = msgspec.Raw()
     output_config: msgspec.Raw = msgspec.Raw()
     tool_choice: ToolChoice | None = None
+    cache_control: CacheControl | None = None
+    """Marks the last block of the last message."""
     stream: bool | None = None
     temperature: Any = msgspec.UNSET
     top_p: Any = msgspec.UNSET
@@ -129,12 +131,16 @@ def prefixes(head: bytes, head_tokens: int, parts: Iterable[Part]) -> Iterator[P
             yield Prefix(digest.digest(), tokens, mark.lifetime)
 
 
-def message_prefixes(head: bytes, head_tokens: int, turns: list[Turn]) -> tuple[Prefix, ...]:
+def message_prefixes(head: bytes, head_tokens: int, body: Body) -> tuple[Prefix, ...]:
     """Prefixes that end inside the messages; nothing is hashed where no block is marked."""
-    contents = [turn.content for turn in turns if not isinstance(turn.content, str)]
-    if not any(block.cache_control for content in contents for block in content):
+    contents = [turn.content for turn in body.messages if not isinstance(turn.content, str)]
+    marked = any(block.cache_control for content in contents for block in content)
+    if not (marked or body.cache_control):
         return ()
-    parts = [part for turn in turns for part in content_parts(turn.content)]
+    parts = [part for turn in body.messages for part in content_parts(turn.content)]
+    if body.cache_control and parts:
+        data, tokens, mark = parts[-1]
+        parts[-1] = (data, tokens, mark or body.cache_control)
     return tuple(prefixes(head, head_tokens, parts))
 
 

@@ -53,8 +53,12 @@ class Dialect(Protocol):
         """The header line that names a response, and the same id for its body."""
         ...
 
+    def told_to_wait(self, seconds: float) -> float:
+        """`seconds`, rounded up to what the headers can say."""
+        ...
+
     def retry_headers(self, seconds: float) -> bytes:
-        """Header lines that tell to wait `seconds`."""
+        """Header lines that tell to wait `seconds`, as rounded by `told_to_wait`."""
         ...
 
     def body(self, call: Call, output: Output, cache: CacheUse, moment: Moment, /) -> bytes:

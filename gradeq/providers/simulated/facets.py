@@ -8,21 +8,28 @@ from dataclasses import dataclass
 from gradeq.providers.simulated.reading import Reading, Sentence, richest, word_set
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Facet:
-    """One side of a text. Cues are counted by sentence; `enough` sentences are full marks."""
+    """One side of a text. Cues are counted by sentence."""
 
     name: str
     stems: tuple[str, ...]
-    """Beginnings of words in a criterion's id or description that speak of this side."""
+    """Beginnings of words in a criterion's id that speak of this side."""
+    clear_stems: tuple[str, ...]
+    """Those that speak of nothing else, and are looked for in a description too."""
     verdicts: tuple[str, str, str]
-    """What to say of a strong, a middling and a weak paper; {n} is the number of sentences."""
+    """What to say of a strong, a middling and a weak paper; {n} is `3 sentences`."""
     advice: str
     cues: frozenset[str] = frozenset()
     phrases: tuple[str, ...] = ()
     figures: bool = False
     """Digits are a cue."""
     enough: int = 0
+    """Sentences with cues that are full marks, in a paper of more than twice as many."""
+
+    def share(self, hits: int, sentences: int) -> float:
+        """How near `hits` sentences come to being enough, 0 to 1; short papers need fewer."""
+        return min(1.0, hits / max(4.0, min(self.enough, 0.5 * sentences)))
 
     def hits(self, reading: Reading) -> list[Sentence]:
         """Sentences that show this side, the clearest first."""
@@ -41,8 +48,9 @@ _DIGIT = re.compile(r"\d")
 COUNTER = Facet(
     name="counter-argument",
     stems=("counter", "objection", "oppos", "rebut", "refut"),
+    clear_stems=("counter", "objection", "oppos", "rebut"),
     verdicts=(
-        "Presents another view and answers it; {n} sentences weigh the two sides.",
+        "Presents another view and answers it, weighing the two sides in {n}.",
         "Brings in another view, but answers it only in part.",
         "Hardly any opposing view is presented.",
     ),
@@ -57,9 +65,10 @@ COUNTER = Facet(
 EVIDENCE = Facet(
     name="evidence",
     stems=("eviden", "sourc", "citat", "cite", "data", "exampl", "support", "proof", "quot"),
+    clear_stems=("eviden", "sourc", "citat", "cite"),
     verdicts=(
-        "Backs the point with figures, sources or examples in {n} sentences.",
-        "Gives some support, in {n} sentences, without always saying what follows from it.",
+        "Backs the point with figures, sources or examples in {n}.",
+        "Gives some support, in {n}, without always saying what follows from it.",
         "Mostly claims, with next to nothing to check them by.",
     ),
     advice="add a figure, a source or a worked example and say what it shows",
@@ -75,6 +84,7 @@ EVIDENCE = Facet(
 LANGUAGE = Facet(
     name="language",
     stems=("langu", "gramm", "spell", "style", "mechan", "clari", "vocab", "punct", "readab"),
+    clear_stems=("gramm", "spell", "punct", "readab"),
     verdicts=(
         "Reads clearly, with varied sentences and hardly a slip.",
         "Can be followed, though slips or repetition slow the reader down.",
@@ -85,8 +95,9 @@ LANGUAGE = Facet(
 STRUCTURE = Facet(
     name="structure",
     stems=("struct", "organi", "coher", "paragr", "conclu", "intro", "flow", "order"),
+    clear_stems=("organi", "coher", "paragr"),
     verdicts=(
-        "Moves in clear steps, which the linking words of {n} sentences announce.",
+        "Moves in clear steps, with linking words in {n}.",
         "An order can be seen, but the steps are not always marked.",
         "The thoughts follow one another without a visible plan.",
     ),
@@ -101,6 +112,7 @@ STRUCTURE = Facet(
 TOPIC = Facet(
     name="topic",
     stems=("topic", "relev", "task"),
+    clear_stems=("topic",),
     verdicts=(
         "Stays with the question that was asked.",
         "Touches the question, with long stretches beside it.",
@@ -111,8 +123,9 @@ TOPIC = Facet(
 ARGUMENT = Facet(
     name="argument",
     stems=("claim", "thes", "posit", "argum", "reaso", "analy", "expla", "logic"),
+    clear_stems=("thesis", "argum"),
     verdicts=(
-        "Takes a clear position and gives reasons for it in {n} sentences.",
+        "Takes a clear position and gives reasons for it in {n}.",
         "A position can be made out; its reasons stay general.",
         "It is hard to tell what is being argued, and why.",
     ),
@@ -127,8 +140,9 @@ ARGUMENT = Facet(
 CONTENT = Facet(
     name="content",
     stems=(),
+    clear_stems=(),
     verdicts=(
-        "Covers what was asked for; {n} sentences speak of it directly.",
+        "Covers what was asked for, directly so in {n}.",
         "Covers part of what was asked for.",
         "Little of what was asked for can be found.",
     ),
@@ -138,8 +152,14 @@ FACETS = (COUNTER, TOPIC, EVIDENCE, LANGUAGE, STRUCTURE, ARGUMENT)
 
 
 def facet_named(words: list[str]) -> Facet | None:
-    """The first side that one of `words` speaks of."""
-    for facet in FACETS:
-        if any(word.startswith(facet.stems) for word in words):
-            return facet
-    return None
+    """The first side that the words of an id speak of."""
+    return _first([(facet, facet.stems) for facet in FACETS], words)
+
+
+def facet_described(words: list[str]) -> Facet | None:
+    """The first side that the words of a description speak of, beyond doubt."""
+    return _first([(facet, facet.clear_stems) for facet in FACETS], words)
+
+
+def _first(sides: list[tuple[Facet, tuple[str, ...]]], words: list[str]) -> Facet | None:
+    return next((side for side, stems in sides if any(w.startswith(stems) for w in words)), None)

@@ -168,7 +168,8 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._request.method = self._parser.get_method()
         self._request.keep_alive = self._parser.should_keep_alive()
-        if self._request.headers.get(b"expect", "").lower() == "100-continue":
+        asks = self._request.headers.get(b"expect", "").lower() == "100-continue"
+        if asks and self._reply is None and not self._waiting:
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:

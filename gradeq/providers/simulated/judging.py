@@ -13,9 +13,11 @@ from gradeq.providers.simulated.facets import (
     STRUCTURE,
     TOPIC,
     Facet,
+    facet_described,
     facet_named,
 )
 from gradeq.providers.simulated.reading import (
+    MAX_QUOTE,
     Reading,
     Sentence,
     content_stems,
@@ -36,6 +38,8 @@ _ABOUT_MARKING = frozenset(
 )
 _KEY_STEMS = 14
 _QUESTION = re.compile(r"[^.?!:\n]+\?")
+_QUESTION_SECTION = re.compile(r"(?ims)^\W*question\b\W*\n(.+?)(?=^#|\Z)")
+_LIST_OR_BLANK = re.compile(r"\n[ \t]*(?:\n|[-*])")
 _ABOUT_PAPER = re.compile(
     r"^\W*(?:is|does|do|are|has|have) (?:the|there|it)\b|\b(?:essay|paper|text|writer)\b",
     re.IGNORECASE,
@@ -58,6 +62,8 @@ class Topic:
 
     @property
     def label(self) -> str:
+        if self.facet is TOPIC:
+            return "keeping to the question"
         return self.name.replace("_", " ").replace("-", " ").strip().lower() or "the whole"
 
 
@@ -89,10 +95,27 @@ def judge(topic: Topic, reading: Reading, seed: int) -> Judgement:
         return _look_for_fault(topic, reading)
     hits = _hits(topic, reading)
     score = min(1.0, max(0.0, _score(topic, reading, hits) + 0.12 * (chance - 0.5)))
+    quotes = tuple([hit.quote for hit in hits[: 2 if score >= 0.34 else 1]])
+    return _judgement(topic, score, len(hits), quotes)
+
+
+def _judgement(topic: Topic, score: float, hits: int, quotes: tuple[str, ...]) -> Judgement:
     tier = 0 if score >= 0.67 else 1 if score >= 0.34 else 2
-    reason = topic.facet.verdicts[tier].replace("{n}", str(len(hits)))
-    quotes = tuple(hit.quote for hit in hits[: 2 if tier < 2 else 1])
-    return Judgement(topic, score, reason, quotes)
+    count = "one sentence" if hits == 1 else f"{hits} sentences"
+    return Judgement(topic, score, topic.facet.verdicts[tier].replace("{n}", count), quotes)
+
+
+class Glance:
+    """Marks without reading: scores are drawn from the paper's bytes, its beginning is quoted."""
+
+    def __init__(self, paper: str, seed: int) -> None:
+        self._checksum = zlib.crc32(paper.encode(errors="replace"), seed)
+        head = paper[: 2 * MAX_QUOTE].lstrip()[:MAX_QUOTE]
+        self._quotes = (head.partition("\n")[0].partition(". ")[0],)
+
+    def judge(self, topic: Topic) -> Judgement:
+        score = zlib.crc32(topic.name.encode(), self._checksum) / 0xFFFFFFFF
+        return _judgement(topic, score, 1, self._quotes)
 
 
 def feedback(judgements: list[Judgement]) -> str:
@@ -100,7 +123,8 @@ def feedback(judgements: list[Judgement]) -> str:
     judged = [each for each in judgements if not each.abstains]
     if not judged:
         return "There is too little text to say much about. Please hand in a longer answer."
-    best = max(judged, key=lambda each: each.score)
+    merits = [each for each in judged if each.topic.facet is not TOPIC and not each.topic.is_fault]
+    best = max(merits or judged, key=lambda each: each.score)
     worst = min(judged, key=lambda each: each.score)
     mean = sum(each.score for each in judged) / len(judged)
     opening = (
@@ -123,13 +147,22 @@ def _continued(reason: str) -> str:
 def _described(told: str, is_fault: bool) -> Facet:
     if is_fault:
         return CONTENT
-    return facet_named(words_of(told.lower())[:12]) or CONTENT
+    return facet_described(words_of(told.lower())[:16]) or CONTENT
 
 
 def _beside(name: str, system: str) -> str:
-    """What `system` says of a criterion, next to where its id first stands as a word of its own."""
-    place = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", system) if name else None
-    return system[place.end() : place.end() + 240].partition("\n\n")[0] if place else ""
+    """What `system` says of a criterion, after its id: at the start of a line if it stands there.
+
+    Ends at a blank line or a list, which is where levels begin.
+    """
+    if not name:
+        return ""
+    word = re.escape(name)
+    place = re.search(rf"(?m)^\W*{word}(?!\w)", system) or re.search(
+        rf"(?<!\w){word}(?!\w)", system
+    )
+    said = system[place.end() : place.end() + 240] if place else ""
+    return _LIST_OR_BLANK.split(said, maxsplit=1)[0]
 
 
 def _own_stems(text: str) -> frozenset[str]:
@@ -139,11 +172,13 @@ def _own_stems(text: str) -> frozenset[str]:
 
 def _key_stems(system: str) -> frozenset[str]:
     """The words of the question in `system`, or else those that it comes back to most."""
-    questions = [each for each in _QUESTION.findall(system) if not _ABOUT_PAPER.search(each)]
+    section = _QUESTION_SECTION.search(system)
+    text = section[1] if section else system
+    questions = [each for each in _QUESTION.findall(text) if not _ABOUT_PAPER.search(each)]
     asked = frozenset(content_stems(" ".join(questions)))
     if asked:
         return asked
-    counts = Counter(each for each in content_stems(system) if each not in _ABOUT_MARKING)
+    counts = Counter(each for each in content_stems(text) if each not in _ABOUT_MARKING)
     return frozenset(each for each, _ in counts.most_common(_KEY_STEMS))
 
 
@@ -164,10 +199,10 @@ def _score(topic: Topic, reading: Reading, hits: list[Sentence]) -> float:
         return 0.9 * share + 0.4 * min(1.0, 8 * len(hits) / len(reading.sentences))
     if facet is CONTENT:
         return _coverage(topic, reading)
-    share = min(1.0, len(hits) / facet.enough)
+    share = facet.share(len(hits), len(reading.sentences))
     if facet is STRUCTURE:
         share = 0.5 * share + 0.5 * min(1.0, reading.paragraphs / 4)
-    return 0.7 * share + 0.3 * reading.quality
+    return 0.6 * share + 0.4 * reading.quality**2
 
 
 def _coverage(topic: Topic, reading: Reading) -> float:

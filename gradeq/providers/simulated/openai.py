@@ -136,8 +136,11 @@ class OpenAI:
         request_id = f"req_{next(self._ids):032x}"
         return b"x-request-id: %b\r\n" % request_id.encode(), request_id
 
+    def told_to_wait(self, seconds: float) -> float:
+        return max(1, math.ceil(round(seconds * 1000, 6))) / 1000
+
     def retry_headers(self, seconds: float) -> bytes:
-        millis = max(1, math.ceil(round(seconds * 1000, 6)))
+        millis = round(seconds * 1000)
         return b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (-(-millis // 1000), millis)
 
     def body(self, call: Call, output: Output, cache: CacheUse, moment: Moment) -> bytes:
@@ -211,6 +214,10 @@ def _check(body: wire.Body, settings: SimulatorSettings) -> None:
         raise Refused(_unsupported("stream", "answers in one piece; send stream=false"))
     if body.tools:
         raise Refused(_unsupported("tools", "calls no tools here; use response_format"))
+    if any(
+        limit is not None and limit < 1 for limit in (body.max_tokens, body.max_completion_tokens)
+    ):
+        raise Refused(wire.invalid("Invalid 'max_tokens': below the minimum of 1.", "max_tokens"))
     if body.n not in (None, 1):
         raise Refused(_unsupported("n", "gives one answer; send n=1"))
     if not any(message.role == "user" for message in body.messages):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 
@@ -19,10 +18,13 @@ _MARKS = ".,;:!?()[]{}<>\"'“”‘’«»„-–—…*_/&"
 _ADDRESSES_MARKER = re.compile(
     r"\b(?:ignore|disregard)\b.{0,40}\b(?:instruction|rubric|above|previous)"
     r"|\b(?:full|maximum|top) (?:marks|points|score)\b|\bsystem prompt\b|\bgrade[dr]?\s*:"
-    r"|\bscore\s*:|\b(?:dear|note to the) (?:grader|marker|examiner|ai)\b|\bas an ai\b"
+    r"|\bscore\s*:|\b(?:dear|note to the) (?:grader|marker|ai[:,!])"
     r"|</?\w+>|\[/?\w+\]|[{}]"
 )
-_SUSPICIOUS = re.compile(r"[<\[{}]|instruction|rubric|ignore|marks|points|score|grade|prompt| ai\b")
+_SUSPICIOUS = word_set(
+    "< [ { } instruction rubric ignore disregard marks points score grade marker prompt ai: ai, ai!"
+)
+"""Without one of these in it, a paper need not be searched for words to the marker."""
 _SLIPS = word_set(
     "u ur coz cuz becuase becouse beacuse recieve definately wich thier teh seperate occured "
     "untill beleive goverment enviroment bc idk lol dont cant isnt wont doesnt didnt im ive alot "
@@ -87,7 +89,8 @@ class Reading:
     def __init__(self, text: str) -> None:
         self.lowered = text.lower()
         self._text = text
-        suspicious = _SUSPICIOUS.search(self.lowered) is not None
+        self._found: dict[frozenset[str], frozenset[str]] = {}
+        suspicious = any(mark in self.lowered for mark in _SUSPICIOUS)
         read = [Sentence(part) for part in _split(text)]
         self.sentences = [s for s in read if not (suspicious and _speaks_to_marker(s))]
         self.length = sum(each.length for each in self.sentences)
@@ -144,7 +147,11 @@ class Reading:
         return richest([pair for pair in counted if pair[0] >= least])
 
     def _words_with(self, stems: frozenset[str]) -> frozenset[str]:
-        return frozenset({word for word in self.vocabulary if word[:STEM] in stems})
+        found = self._found.get(stems)
+        if found is None:
+            found = frozenset({word for word in self.vocabulary if word[:STEM] in stems})
+            self._found[stems] = found
+        return found
 
 
 def richest(counted: list[tuple[int, Sentence]]) -> list[Sentence]:

@@ -86,6 +86,8 @@ class Simulator:
         if self._server is None:
             return
         self._server.close()
+        # One turn for connections that were accepted and not yet made.
+        await asyncio.sleep(0)
         self.disconnect_all()
         await self._connections.gone()
         await asyncio.gather(*self._sleeping, return_exceptions=True)

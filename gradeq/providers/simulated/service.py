@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.utils
 import hashlib
 import math
 import random
@@ -40,13 +41,14 @@ class Service:
     """The provider without its sockets."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock, rng: random.Random) -> None:
-        marker = Marker(settings.seed)
+        marker = Marker(settings.seed, glances=settings.glance)
         self.tally = Tally()
         self._clock = clock
         self._rng = rng
         # A stream of its own, so that waiting times do not shift which calls fail.
         self._latency_rng = random.Random(rng.random())  # noqa: S311
         self._started = clock.monotonic()
+        self._date = (-1, b"")
         self._anthropic = Anthropic(marker)
         self._openai = OpenAI(marker)
         self._accounts: dict[tuple[str, str, str], Account] = {}
@@ -115,10 +117,8 @@ class Service:
         self, dialect: Dialect, account: Account, call: Call, moment: Moment
     ) -> bytes | Reply:
         fault = self._plan.draw(moment.monotonic - self._started, self._rng)
-        if fault is not None:
-            self.tally.failed(fault)
-            if not fault.is_admitted:
-                return self._fail(dialect, account, fault, call, moment)
+        if fault is not None and not fault.is_admitted:
+            return self._fail(dialect, account, fault, call, moment)
         most = self._settings.concurrency
         if most and account.in_flight >= most:
             complaint = dialect.too_many(self._settings.retry_after_seconds)
@@ -128,11 +128,14 @@ class Service:
         if shortage is not None:
             complaint = dialect.shortage(shortage, account, call.model)
             return self._refuse(dialect, account, complaint, moment)
+        if fault is not None:
+            self.tally.failed(fault)
         return Exchange(self, dialect, account, call, cache, produce(call, fault), fault)
 
     def _fail(
         self, dialect: Dialect, account: Account, fault: Fault, call: Call, moment: Moment
     ) -> bytes:
+        self.tally.failed(fault)
         if fault is Fault.DROP:
             return _CLOSE
         if fault is Fault.LOADING:
@@ -158,9 +161,9 @@ class Service:
             self.tally.refused_429 += 1
         headers = self.limit_headers(dialect, account, moment)
         if complaint.retry_after is not None:
-            told = float(math.ceil(complaint.retry_after)) if dialect is self._anthropic else 0.0
-            account.tell_to_wait(max(told, complaint.retry_after), moment.monotonic)
-            headers += dialect.retry_headers(complaint.retry_after)
+            told = dialect.told_to_wait(complaint.retry_after)
+            account.tell_to_wait(told, moment.monotonic)
+            headers += dialect.retry_headers(told)
         return self._error(dialect, complaint, headers)
 
     def limit_headers(self, dialect: Dialect, account: Account, moment: Moment) -> bytes:
@@ -168,7 +171,16 @@ class Service:
 
     def _error(self, dialect: Dialect, complaint: Complaint, headers: bytes = b"") -> bytes:
         line, request_id = dialect.id_header()
-        return response(complaint.status, dialect.error_body(complaint, request_id), line + headers)
+        body = dialect.error_body(complaint, request_id)
+        return response(complaint.status, body, self.date_line() + line + headers)
+
+    def date_line(self) -> bytes:
+        """The `date` header, by which clients correct their clocks; made once a second."""
+        second = self._clock.now_ms() // 1000
+        if second != self._date[0]:
+            text = email.utils.formatdate(second, usegmt=True)
+            self._date = (second, b"date: %b\r\n" % text.encode())
+        return self._date[1]
 
     def delay(self, output: Output) -> float:
         """Seconds until an answer is due."""
@@ -232,7 +244,7 @@ class Exchange:
         body = self.dialect.body(self.call, self.output, self.cache, moment)
         line, _ = self.dialect.id_header()
         headers = self.service.limit_headers(self.dialect, self.account, moment)
-        data = response(200, body, line + headers)
+        data = response(200, body, self.service.date_line() + line + headers)
         if self.closes:
             return data[: len(data) - len(body) // 2]
         self.service.tally.answered += 1

@@ -50,6 +50,9 @@ class SimulatorSettings:
     models: tuple[str, ...] | None = None
     """Models that exist; None: any."""
     seed: int = 0
+    """Decides failures, latencies and answers. Fixed when the server starts."""
+    glance: bool = False
+    """Give levels without reading the papers: for benchmarks. Fixed when the server starts."""
 
     def __post_init__(self) -> None:
         Latency.parse(self.latency)
@@ -67,6 +70,9 @@ class SimulatorSettings:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
+        fixed = [name for name in ("seed", "glance") if name in changes]
+        if fixed:
+            raise ValueError(f"{fixed[0]} is fixed when the server starts")
         return dataclasses.replace(self, **{name: _plain(changes[name]) for name in changes})
 
     @property

@@ -1,0 +1,99 @@
+"""Simulators, and the official clients of both dialects, closed after the test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from sample_paper import KEY, SCHEMA, SYSTEM, USER
+
+from gradeq.clock import ManualClock
+from gradeq.providers.simulated import Simulator, SimulatorSettings
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def simulate(clock: ManualClock) -> AsyncIterator[Callable[..., Any]]:
+    """Starts simulators on a clock that stands still; settings by name."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(**settings: Any) -> Simulator:
+            simulator = Simulator(SimulatorSettings(**settings), clock=clock)
+            return await stack.enter_async_context(simulator)
+
+        yield start
+
+
+@pytest.fixture
+async def claude() -> AsyncIterator[Callable[..., anthropic.AsyncAnthropic]]:
+    """Anthropic's own client, which refuses answers that do not fit its types."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def client(simulator: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
+            options = {"api_key": KEY, "max_retries": 0, "timeout": 10.0} | options
+            made = anthropic.AsyncAnthropic(
+                base_url=simulator.url, _strict_response_validation=True, **options
+            )
+            stack.push_async_callback(made.close)
+            return made
+
+        yield client
+
+
+@pytest.fixture
+async def gpt() -> AsyncIterator[Callable[..., openai.AsyncOpenAI]]:
+    """OpenAI's own client, which refuses answers that do not fit its types."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def client(simulator: Simulator, **options: Any) -> openai.AsyncOpenAI:
+            options = {"api_key": KEY, "max_retries": 0, "timeout": 10.0} | options
+            made = openai.AsyncOpenAI(
+                base_url=f"{simulator.url}/v1", _strict_response_validation=True, **options
+            )
+            stack.push_async_callback(made.close)
+            return made
+
+        yield client
+
+
+@pytest.fixture
+def anthropic_request() -> dict[str, Any]:
+    """A marking with a forced tool."""
+    return {
+        "model": "some-model",
+        "max_tokens": 1024,
+        "system": SYSTEM,
+        "messages": [{"role": "user", "content": USER}],
+        "tools": [{"name": "grade", "description": "The grade", "input_schema": SCHEMA}],
+        "tool_choice": {"type": "tool", "name": "grade"},
+    }
+
+
+@pytest.fixture
+def openai_request() -> dict[str, Any]:
+    """A marking with a strict schema."""
+    return {
+        "model": "some-model",
+        "max_completion_tokens": 1024,
+        "messages": [{"role": "system", "content": SYSTEM}, {"role": "user", "content": USER}],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "grade", "strict": True, "schema": SCHEMA},
+        },
+    }
+
+
+@pytest.fixture(autouse=True)
+def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
