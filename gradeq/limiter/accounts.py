@@ -89,7 +89,7 @@ class Account:
         if charge.at_start:
             self.spending.charge(charge.at_start, mark, self.meter.rate, now)
 
-    def settle(self, permit: Permit, actual: Charges, mark: int, now: float) -> None:
+    def settle(self, permit: Permit, actual: Charges, now: float) -> None:
         """Charge the difference between what was reserved and what was taken.
 
         What a newer response told of the level already includes what this call took at its
@@ -103,8 +103,6 @@ class Account:
             self.meter.take(more, now)
         elif more < 0:
             self.meter.give(-more)
-        if taken.at_end:
-            self.spending.charge(taken.at_end, mark, self.meter.rate, now)
 
     def has_plenty(self, need: float, now: float) -> bool:
         """True where a refusal cannot be explained by this bucket."""
@@ -118,7 +116,7 @@ class Account:
         return BucketState(
             self.bucket,
             self.limit,
-            anchor.to_wall(self.meter.full_at),
+            anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
             self.learned,
         )
@@ -181,9 +179,8 @@ class Accounts:
 
     def settle(self, permit: Permit, actual: Charges, now: float) -> None:
         """The call ended and took `actual`."""
-        self._charges_made += 1
         for account in self:
-            account.settle(permit, actual, self._charges_made, now)
+            account.settle(permit, actual, now)
         for bucket, charge in actual.items():
             self._due[bucket] -= permit.charges[bucket].at_end
             self._charged[bucket] += charge.at_end
@@ -219,7 +216,7 @@ class Accounts:
         Call it after the permit was settled.
         """
         for level in signals.levels:
-            if level.limit is None or level.limit > 0:
+            if level.limit is None or level.limit >= 1:
                 self._hear(level, permit, now)
 
     def _hear(self, level: Level, permit: Permit, now: float) -> None:

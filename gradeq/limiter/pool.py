@@ -100,8 +100,8 @@ class Pool:
         now = self._end(permit, UNUSED)
         self._admission.pace.give()
         self._admission.breaker.ended(permit.seq)
-        self._admission.is_untried |= permit.is_first
         self.requests_total -= 1
+        self._admission.is_untried |= permit.is_first and self.requests_total == 0
         self._minute.count(now, requests=-1)
         self._changed()
 

@@ -23,12 +23,21 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class LastMinute:
-    """What happened in the last 60 seconds. Tokens count when their call ends."""
+    """What happened in the last 60 seconds. Tokens count when their call ends.
+
+    `seconds` is how long ago the first of these calls started, 1 to 60.
+    """
 
     requests: int
     refused: int
     input_tokens: int
     output_tokens: int
+    seconds: int = _SECONDS
+
+    @property
+    def answered_per_second(self) -> float:
+        """Calls that were not refused, since the first of them."""
+        return max(0, self.requests - self.refused) / self.seconds
 
     def used(self, bucket: Bucket) -> int:
         tokens = self.input_tokens + self.output_tokens
@@ -129,11 +138,20 @@ class Minute:
 
     def read(self, now: float) -> LastMinute:
         self._slot(now)
-        return LastMinute(*self._sums)
+        requests, refused, input_tokens, output_tokens = (max(0, count) for count in self._sums)
+        return LastMinute(requests, refused, input_tokens, output_tokens, self._seconds())
 
     def requests_per_second(self, now: float) -> float:
+        """At least the rate of one a minute."""
         seconds = min(float(_SECONDS), max(1.0, now - self._began))
-        return self.read(now).requests / seconds
+        return max(1, self.read(now).requests) / seconds
+
+    def _seconds(self) -> int:
+        """Since the oldest slot that counted a call."""
+        for ago in range(_SECONDS, 1, -1):
+            if self._slots[(self._second - ago + 1) % _SECONDS][0] > 0:
+                return ago
+        return 1
 
     def _slot(self, now: float) -> list[int]:
         second = math.floor(now)

@@ -46,7 +46,9 @@ def start_all(pool: Pool, cost: Cost = CALL) -> list[Permit]:
     return permits
 
 
-def warm_up(pool: Pool, clock: ManualClock, signals: Signals = SILENT, seconds: float = 1.0) -> None:
+def warm_up(
+    pool: Pool, clock: ManualClock, signals: Signals = SILENT, seconds: float = 1.0
+) -> None:
     """One call, answered, so that the pool knows what a call is like."""
     permit = started(pool)
     clock.advance(seconds)

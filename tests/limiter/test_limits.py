@@ -63,6 +63,7 @@ def test_a_lower_configured_limit_still_hears_that_the_provider_has_less(
         Level(Bucket.REQUESTS, -1, -1),
         Level(Bucket.REQUESTS, 0, 0),
         Level(Bucket.REQUESTS, 0, 10),
+        Level(Bucket.REQUESTS, 1e-9, 10),
         Level(Bucket.REQUESTS, None, 10),
         Level(Bucket.REQUESTS, None, None),
     ],
@@ -131,17 +132,28 @@ def test_what_refilled_since_makes_up_for_them(clock: ManualClock) -> None:
 
 
 def test_output_in_flight_is_in_no_figure(clock: ManualClock) -> None:
-    """Nor, perhaps, is that of the call itself."""
     pool = a_pool(clock, Limits(concurrency=20))
+    warm_up(pool, clock, told(output_tokens=(8000, 8000)))
     earlier = [started(pool) for _ in range(4)]
     clock.advance(10)
     asked = started(pool)
     clock.advance(10)
     pool.answered(asked, USED, told(output_tokens=(8000, 7000)))
-    assert level(pool, Bucket.OUTPUT_TOKENS) == pytest.approx(7000 - 4 * 400 - 400)
+    assert level(pool, Bucket.OUTPUT_TOKENS) == pytest.approx(7000 - 4 * 400)
     before = level(pool, Bucket.OUTPUT_TOKENS)
     pool.answered(earlier[0], Usage(1000, 100), SILENT)
     assert level(pool, Bucket.OUTPUT_TOKENS) == pytest.approx(before + 300)
+
+
+def test_output_that_ended_since_may_not_be_in_it_either(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=20))
+    warm_up(pool, clock, told(output_tokens=(6000, 6000)))
+    asked = started(pool)
+    for _ in range(5):
+        warm_up(pool, clock)
+    pool.answered(asked, USED, told(output_tokens=(6000, 5000)))
+    ended, refilled = 6 * 400, 5 * 100
+    assert level(pool, Bucket.OUTPUT_TOKENS) == pytest.approx(5000 - (ended - refilled))
 
 
 def test_an_input_surprise_that_a_response_has_shown_is_not_charged_again(

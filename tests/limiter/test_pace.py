@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from gradeq.clock import ManualClock
+from gradeq.limiter.base import LimitedBy, Limits, Signals
+from gradeq.limiter.pace import SlowDown
+from gradeq.limiter.pool import Pool
+
+from .helpers import SILENT, USED, a_pool, denied, start_all, started, told, wait, warm_up
+
+MANY = Limits(concurrency=1000)
+
+
+def sent_in(pool: Pool, clock: ManualClock, seconds: float) -> int:
+    """How many calls start when somebody starts each as soon as it can."""
+    end = clock.monotonic() + seconds
+    count = 0
+    while True:
+        count += len(start_all(pool))
+        ready_at = pool.ready_at()
+        if ready_at is None or ready_at > end:
+            clock.advance(end - clock.monotonic())
+            return count
+        clock.advance(ready_at - clock.monotonic())
+
+
+def test_sixty_a_minute_without_headers_are_one_a_second(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=1000, requests_per_minute=60))
+    assert sent_in(pool, clock, 9.5) == 10
+
+
+def test_a_second_s_worth_may_go_at_once_after_a_lull(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
+    warm_up(pool, clock)
+    clock.advance(60)
+    assert pool.room() == 10
+    assert sent_in(pool, clock, 3) == pytest.approx(40, abs=1)
+
+
+def test_three_times_the_pace_while_the_provider_shows_plenty(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 590)))
+    start_all(pool)
+    assert sent_in(pool, clock, 4) == pytest.approx(120, abs=2)
+
+
+def test_no_faster_than_the_limit_when_little_is_left(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 20)))
+    start_all(pool)
+    assert sent_in(pool, clock, 10) == pytest.approx(100, abs=5)
+
+
+def test_a_refusal_in_spite_of_plenty_shows_a_short_window(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 500)))
+    permits = start_all(pool)
+    clock.advance(1)
+    pool.refused(permits[0], Signals(told(requests=(600, 480)).levels, retry_after=1.0))
+    assert pool.state().short_window
+    clock.advance(3)
+    start_all(pool)
+    assert sent_in(pool, clock, 6) == pytest.approx(60, abs=1)
+
+
+def test_a_refusal_by_an_empty_bucket_shows_nothing_new(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 500)))
+    pool.refused(started(pool), Signals(told(requests=(600, 0)).levels, retry_after=1.0))
+    assert not pool.state().short_window
+
+
+def test_the_short_window_is_remembered(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 500)))
+    pool.refused(started(pool), Signals(told(requests=(600, 500)).levels, retry_after=1.0))
+    assert a_pool(clock, MANY, state=pool.state()).state().short_window
+
+
+def test_asked_to_slow_down_a_pool_halves_its_rate_and_regains_it(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
+    warm_up(pool, clock)
+    assert sent_in(pool, clock, 60) == pytest.approx(600, abs=15)
+    pool.refused(started(pool), Signals(retry_after=2.0), slow_down=True)
+    clock.advance(wait(pool, clock))
+    assert sent_in(pool, clock, 10) == pytest.approx(50, rel=0.15)
+    clock.advance(130)
+    start_all(pool)
+    assert sent_in(pool, clock, 10) == pytest.approx(100, abs=3)
+
+
+def test_a_pool_without_limits_slows_down_from_the_rate_it_had(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    for _ in range(600):
+        pool.answered(started(pool), USED, SILENT)
+        clock.advance(0.1)
+    assert pool.room() == 1000
+    pool.refused(started(pool), Signals(retry_after=1.0), slow_down=True)
+    clock.advance(wait(pool, clock))
+    assert sent_in(pool, clock, 10) == pytest.approx(50, rel=0.2)
+    clock.advance(130)
+    assert pool.room() > 100
+
+
+def test_a_slow_down_after_a_long_call_alone_still_leaves_a_rate(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    only = started(pool)
+    clock.advance(300)
+    pool.refused(only, Signals(retry_after=1.0), slow_down=True)
+    clock.advance(wait(pool, clock))
+    assert started(pool)
+
+
+def test_a_pause_at_the_pace_reads_as_the_request_limit(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(requests_per_minute=60))
+    started(pool)
+    assert denied(pool).reason is LimitedBy.REQUESTS
+
+
+def test_halving_again_starts_from_what_was_left() -> None:
+    slow = SlowDown()
+    slow.halve(8.0, until=0, now=0)
+    slow.halve(99.0, until=0, now=0)
+    assert slow.rate(0) == 2.0
+    assert slow.rate(120) == 6.0
+    assert slow.rate(180) is None
+
+
+def test_halving_has_a_floor_and_starts_anew_once_regained() -> None:
+    slow, rng = SlowDown(), Random(1)
+    for _ in range(rng.randint(20, 30)):
+        slow.halve(64.0, until=0, now=0)
+    assert slow.rate(0) == 1.0
+    slow.halve(10.0, until=1000, now=1000)
+    assert slow.rate(1000) == 5.0
