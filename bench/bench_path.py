@@ -95,7 +95,7 @@ async def with_sdk(url: str, papers: int, in_flight: int) -> float:
     grader = LLMGrader(model="bench-model", secret=b"0" * 32)
     places = asyncio.Semaphore(in_flight)
     prompts = [grader.prepare(job(i), rubric).prompt for i in range(papers)]  # type: ignore[union-attr]
-    async with AsyncAnthropic(api_key="k", base_url=url, max_retries=0) as client:
+    async with AsyncAnthropic(api_key="k", base_url=url, max_retries=0, timeout=600.0) as client:
 
         async def grade(prompt: object) -> None:
             async with places:

@@ -1,8 +1,9 @@
 """Marks of a paper that speaks to its grader instead of answering.
 
-A mark is a reason for a person to look, never a reason to take points: honest papers can carry one
-and clever attacks carry none. What holds an attack off is elsewhere: the fence around the paper,
-levels instead of points, quotes that are checked.
+A mark is a reason for a person to look, never a reason to take points: honest papers can carry one,
+and attacks in a wording that the rules were not written from mostly carry none. What holds an
+attack off is elsewhere: the fence around the paper, levels instead of points, quotes that are
+checked.
 
 The rules of `hostile_rules` are tried on the text as it reads, and on what it says once decoded:
 tag characters, reversed writing, base64, rot13 and s p a c e d  letters.
@@ -17,7 +18,8 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 
-from gradeq.grading.hostile_rules import RULES, Attack
+from gradeq.grading.hostile_rules import RULES
+from gradeq.grading.hostile_words import Attack
 from gradeq.grading.normalise import normalise
 
 _TAGGED = re.compile(r"[\U000e0020-\U000e007e]+")
@@ -91,7 +93,7 @@ def _base64(text: str) -> Iterator[str]:
 
 
 def _spaced(text: str) -> Iterator[str]:
-    if sum(len(word) == 1 for word in text.split()) >= 8:
+    if list(map(len, text.split())).count(1) >= 8:
         for run in _SPACED.findall(text)[:_MOST_DECODED]:
             yield " ".join(word.replace(" ", "") for word in re.split(" {2,}", run))
 

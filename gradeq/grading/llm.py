@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 
 from gradeq.grading.evidence import Parrots
 from gradeq.grading.hostile import attacks
 from gradeq.grading.mapped import Mapped
 from gradeq.grading.normalise import hides_text, is_blank, normalise
 from gradeq.grading.prepared import Decided, Prepared, Unusable
-from gradeq.grading.prompt import PROMPT_VERSION, build_prompt, system_part
+from gradeq.grading.prompt import PROMPT_VERSION, Question
 from gradeq.grading.pseudonyms import Pseudonyms, redact
 from gradeq.grading.reply import read_reply
 from gradeq.grading.rubric import Rubric
@@ -25,11 +25,12 @@ from gradeq.providers.base import Answer, Prompt
 MOST_CHARACTERS = 60_000
 """About 15,000 tokens of English, or 40 pages: above it a paper is more likely a mistake."""
 
-_NO_MARKER = "0" * 32
+_MOST_RUBRICS = 64
+"""Kept ready by each grader."""
 
 
 class LLMGrader:
-    """Prepares papers for one model and reads its answers. Makes no call and keeps no state.
+    """Prepares papers for one model and reads its answers. Makes no call.
 
     `secret` is the database's own and must stay the same as long as stored answers are to be
     read. `max_characters` bounds the papers that are sent at all. With `pseudonyms` False the
@@ -46,7 +47,9 @@ class LLMGrader:
         new_marker: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._model = model
-        self._secret = secret
+        self._asked = lru_cache(_MOST_RUBRICS)(
+            lambda rubric: (Question.of(rubric, secret), Parrots(rubric))
+        )
         self._pseudonyms = Pseudonyms(secret)
         self._redacts = pseudonyms
         self._max_characters = max_characters
@@ -74,22 +77,20 @@ class LLMGrader:
         return replace(read, model=answer.model) if isinstance(read, Grade) else read
 
     def _prepared(self, submission: Submission, sent: Mapped, rubric: Rubric) -> Prepared:
+        question, parrots = self._asked(rubric)
         alias = self._pseudonyms.of(submission)
         if self._redacts:
             sent = redact(sent, submission, alias)
-        canary = self._canary(rubric)
         marker = self._new_marker()
-        prompt = build_prompt(
-            rubric, sent.text, pseudonym=alias.pseudonym, marker=marker, canary=canary
-        )
+        prompt = question.about(sent.text, pseudonym=alias.pseudonym, marker=marker)
         return Prepared(
             prompt=prompt,
             request_key=self._request_key(prompt, marker),
-            rubric=rubric,
+            question=question,
+            parrots=parrots,
             sent=sent,
             alias=alias,
-            canary=canary,
-            flags=frozenset(_flags(submission.text, sent, rubric)),
+            flags=_flags(submission.text, sent.text, parrots),
         )
 
     def _too_long(self, length: int) -> Decided:
@@ -98,24 +99,18 @@ class LLMGrader:
             "are sent to a model: grade it by hand, shorten it or raise the limit"
         )
 
-    def _canary(self, rubric: Rubric) -> str:
-        """The same for all papers that are asked the same, in every process with the secret."""
-        asked = system_part(rubric, canary="").encode()
-        digest = hmac.new(self._secret, asked, hashlib.sha256)
-        return f"GQ-{digest.hexdigest()[:12]}"
-
     def _request_key(self, prompt: Prompt, marker: str) -> str:
         """Two requests with the same key ask the same: an answer to one answers the other."""
-        user = prompt.user.replace(marker, _NO_MARKER)
+        user = prompt.user.replace(marker, "marker")
         asked = json.dumps([PROMPT_VERSION, self._model, prompt.system, user])
         return hashlib.sha256(asked.encode()).hexdigest()
 
 
-def _flags(text: str, sent: Mapped, rubric: Rubric) -> set[Flag]:
+def _flags(text: str, sent: str, parrots: Parrots) -> frozenset[Flag]:
     """What can be said of a paper before anybody is asked."""
     marks = {
         Flag.HIDDEN_TEXT: hides_text(text),
         Flag.HOSTILE_TEXT: bool(attacks(text)),
-        Flag.PARROTED_RUBRIC: Parrots(rubric).paper_repeats(sent.text),
+        Flag.PARROTED_RUBRIC: parrots.paper_repeats(sent),
     }
-    return {flag for flag, is_set in marks.items() if is_set}
+    return frozenset(flag for flag, is_set in marks.items() if is_set)

@@ -61,6 +61,10 @@ _HIDING_CHARACTERS = (
 )
 """How often a character must occur to count as hiding something, and which."""
 
+_HIDING = re.compile(
+    rf"[{_TAGS}{_SELECTORS}\u034f\u180e\u200b-\u200d\u202d\u202e\u2060-\u2064\ufeff]"
+)
+
 _STYLE = (
     r"display\s*:\s*none|visibility\s*:\s*hidden|opacity\s*:\s*0(?:\.0*)?(?![.\d])"
     r"|font-size\s*:\s*[01](?:\.0*)?(?:px|pt|em|%)?(?![.\d])"
@@ -96,7 +100,7 @@ def is_blank(sent: Mapped) -> bool:
 
 def hides_text(text: str) -> bool:
     """Whether a handed-in `text` holds something that a person who opens it would not see."""
-    if not text.isascii():
+    if _HIDING.search(text):
         rest = _EMOJI_FLAG.sub("", text)
         for times, pattern in _HIDING_CHARACTERS:
             if len(pattern.findall(rest)) >= times:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gradeq.grading.evidence import Parrots
 from gradeq.grading.mapped import Mapped
-from gradeq.grading.rubric import Rubric
+from gradeq.grading.prompt import Question
 from gradeq.model import Flag
 from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Prompt
@@ -30,10 +31,10 @@ class Prepared:
     prompt: Prompt
     request_key: str
     """SHA-256 of what is asked (model, prompt version, system and user part without the marker)."""
-    rubric: Rubric
+    question: Question
+    parrots: Parrots
     sent: Mapped
     alias: Alias
-    canary: str
     flags: frozenset[Flag] = frozenset()
 
 

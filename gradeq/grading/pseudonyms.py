@@ -152,7 +152,7 @@ def _name_terms(name: str, alias: Alias) -> Iterator[_Term]:
 
 def _full_name_terms(parts: list[str], alias: Alias) -> Iterator[_Term]:
     """In any case, in the order given, and with the last or the first part moved round."""
-    fewest = 0 if sum(map(len, parts)) >= 8 else 1
+    fewest = 0 if sum(map(len, parts)) >= 8 or _CJK.search(parts[0]) else 1
     between = rf"[\s,._-]{{{fewest},3}}"
     for order in (parts, parts[-1:] + parts[:-1], parts[1:] + parts[:1]):
         pattern = between.join(map(_loosely, order))

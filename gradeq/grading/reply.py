@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gradeq.grading.evidence import Parrots, QuoteFinder
+from gradeq.grading.evidence import QuoteFinder
 from gradeq.grading.normalise import clean
 from gradeq.grading.prepared import Prepared, Unusable
 from gradeq.grading.pseudonyms import restore
@@ -50,11 +50,11 @@ def read_reply(text: str, prepared: Prepared) -> Grade | Unusable:
     """
     try:
         reply = _decoded(_json_object(text), _Reply, "$")
-        judgements = _judgements(reply, prepared.rubric)
+        judgements = _judgements(reply, prepared.question.rubric)
     except _Fault as fault:
         return Unusable(str(fault))
     grading = _Grading(prepared)
-    if prepared.canary in text:
+    if prepared.question.canary in text:
         grading.flags.add(Flag.CANARY)
     return grading.grade(reply.feedback, judgements)
 
@@ -66,10 +66,9 @@ class _Grading:
         self.flags = set(prepared.flags)
         self._prepared = prepared
         self._quotes = QuoteFinder(prepared.sent)
-        self._parrots = Parrots(prepared.rubric)
 
     def grade(self, feedback: str, judgements: list[tuple[Criterion, _Judgement]]) -> Grade:
-        rubric = self._prepared.rubric
+        rubric = self._prepared.question.rubric
         criteria = tuple(self._criterion(*pair) for pair in judgements)
         return Grade(
             score=rubric.score(c.points for c in criteria if c.points is not None),
@@ -96,7 +95,7 @@ class _Grading:
             found = self._quotes.find(quote)
             if found is None:
                 self.flags.add(Flag.UNVERIFIED_EVIDENCE)
-            if self._parrots.quote_repeats(quote):
+            if self._prepared.parrots.quote_repeats(quote):
                 self.flags.add(Flag.PARROTED_RUBRIC)
             start, end = found or (None, None)
             yield Evidence(self._text(quote, MOST_REASON), start, end, found is not None)

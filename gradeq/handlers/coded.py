@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from gradeq.clock import Clock
 from gradeq.decision import Failed
@@ -53,28 +56,36 @@ class CodedHandler:
         return replace(tried, attempt=self._attempt(started, tried))
 
     async def _outcome(self, job: Job) -> Tried:
+        limit = asyncio.timeout(self.timeout)
         try:
-            async with asyncio.timeout(self.timeout):
-                return self._checked(await self.function(job))
+            async with limit:
+                answer = await self.function(job)
+            return self._checked(answer)
         except Snooze as snooze:
             return Tried(failed=Failed(ErrorClass.SNOOZED, str(snooze), asked=snooze.seconds))
         except Reject as reject:
             return Tried(failed=Failed(ErrorClass.REJECTED, reject.why))
-        except TimeoutError:
-            why = f"the grader {self.name!r} did not answer within {self.timeout:g} s"
-            return Tried(failed=Failed(ErrorClass.TIMEOUT, why))
         except Exception as error:
+            if limit.expired():
+                why = f"the grader {self.name!r} did not answer within {self.timeout:g} s"
+                return Tried(failed=Failed(ErrorClass.TIMEOUT, why))
             why = f"the grader {self.name!r} raised {type(error).__name__}: {error}"
             return Tried(failed=Failed(ErrorClass.CRASHED, why[:500]))
 
     def _checked(self, answer: Any) -> Tried:
+        if self.kind == GRADING and not isinstance(answer, Grade):
+            return self._refused(f"{type(answer).__name__}, not a gradeq.Grade")
+        fault = _why_not_stored(answer)
+        if fault is not None:
+            return self._refused(f"what cannot be stored: {fault}")
         if self.kind != GRADING:
             return Tried(result=answer)
-        if not isinstance(answer, Grade):
-            told = f"the grader {self.name!r} returned {type(answer).__name__}, not a gradeq.Grade"
-            return Tried(failed=Failed(ErrorClass.REJECTED, told))
         source = GradeSource.CODE if answer.model is None else GradeSource.MODEL
         return Tried(grade=replace(answer, source=source))
+
+    def _refused(self, returned: str) -> Tried:
+        told = f"the grader {self.name!r} returned {returned}"
+        return Tried(failed=Failed(ErrorClass.REJECTED, told[:500]))
 
     def _attempt(self, started: int, tried: Tried) -> Attempt:
         failed = tried.failed
@@ -84,3 +95,22 @@ class CodedHandler:
             error=None if failed is None else failed.error,
             reason=None if failed is None else failed.reason,
         )
+
+
+def _why_not_stored(answer: Any) -> str | None:
+    """What stands against keeping an answer as JSON, before it meets a transaction of many."""
+    try:
+        plain = _plain(answer) if isinstance(answer, Grade) else answer
+        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _plain(grade: Grade) -> Any:
+    """Raises ValueError or TypeError, with the path, where a field holds what it must not."""
+    plain = msgspec.to_builtins(grade)
+    msgspec.convert(plain, Grade)
+    if grade.max_score < 0:
+        raise ValueError(f"a maximum of {grade.max_score:g} points")
+    return plain

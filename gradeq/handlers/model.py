@@ -49,7 +49,8 @@ class ModelHandler:
                 return self._read(paid, prepared)
         prompt = _roomier(prepared.prompt) if claimed.counters.unusable else prepared.prompt
         asking = partial(self._ask, claimed, replace(prepared, prompt=prompt))
-        return Ready(self.provider.estimate(prompt), asking)
+        cost = replace(self.provider.estimate(prompt), like=f"rubric {job.rubric_id}")
+        return Ready(cost, asking)
 
     async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
         started = self.clock.now_ms()
