@@ -1,0 +1,126 @@
+"""`gradeq batch`: what people do to work that is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from gradeq.cli import say
+from gradeq.cli.options import database_options, json_option
+from gradeq.cli.remote import Daemon, here_or_there
+from gradeq.cli.stores import reading
+from gradeq.config import Config
+from gradeq.engine import Engine
+from gradeq.errors import NotFoundError
+from gradeq.store.base import BatchRow, Store
+
+_NEWEST = 20
+
+
+@click.group("batch")
+def command() -> None:
+    """Pause, resume, cancel or retry a batch: papers that were queued together."""
+
+
+@command.command("list")
+@database_options
+@json_option
+def list_batches(*, config: Config, as_json: bool) -> None:
+    """Show the newest batches."""
+    batches = asyncio.run(_newest(config))
+    if as_json:
+        say.as_json({"batches": [asdict(batch) for batch in batches]})
+        return
+    header = ("batch", "status", "graded", "failed", "cancelled", "waiting", "tokens in", "out")
+    table = say.table([header, *map(_row, batches)], indent="", numbers=True)
+    say.fact(table if batches else "no batches yet")
+
+
+async def _newest(config: Config) -> list[BatchRow]:
+    async with reading(config.store.path) as store:
+        return await store.batches(limit=_NEWEST)
+
+
+def _row(batch: BatchRow) -> tuple[str, ...]:
+    waiting = batch.pending + batch.processing
+    counts = (batch.completed, batch.failed, batch.cancelled, waiting)
+    tokens = (batch.input_tokens, batch.output_tokens)
+    return (str(batch.id), batch.status.value, *(f"{one:,}" for one in (*counts, *tokens)))
+
+
+def _verb(name: str, text: str) -> Callable[[Callable[..., Any]], click.Command]:
+    def decorate(act: Callable[[Engine, int], Any]) -> click.Command:
+        def callback(*, batch: int, config: Config, as_json: bool) -> None:
+            _tell(asyncio.run(_acted(config, batch, name, act)), as_json=as_json)
+
+        argument = click.argument("batch", type=click.IntRange(min=1), metavar="BATCH")
+        return command.command(name, help=text)(argument(database_options(json_option(callback))))
+
+    return decorate
+
+
+@_verb("pause", "Start nothing more of BATCH until it is resumed.")
+async def _pause(engine: Engine, batch_id: int) -> None:
+    await engine.pause(batch_id, by=_whoever_types())
+
+
+@_verb("resume", "Go on with a paused BATCH, also with a provider that had stopped it.")
+async def _resume(engine: Engine, batch_id: int) -> None:
+    await engine.resume(batch_id)
+    await _unpark(engine.store, batch_id)
+
+
+@_verb("cancel", "Cancel what is left of BATCH; answers on their way are kept.")
+async def _cancel(engine: Engine, batch_id: int) -> None:
+    await engine.cancel(batch_id)
+
+
+@_verb("retry", "Queue the failed papers of BATCH anew.")
+async def _retry(engine: Engine, batch_id: int) -> None:
+    await engine.retry(batch_id)
+
+
+async def _unpark(store: Store, batch_id: int) -> None:
+    """Whoever works on it next shall try its pool again."""
+    batch = await store.batch(batch_id)
+    state = (await store.pools()).get(batch.pool) if batch else None
+    if batch is not None and state is not None and state.get("parked_reason"):
+        mended = {**state, "parked_reason": None, "parked_until_ms": None}
+        await store.save_pool(batch.pool, mended)
+
+
+async def _acted(
+    config: Config, batch_id: int, verb: str, act: Callable[[Engine, int], Any]
+) -> BatchRow:
+    async def here(engine: Engine) -> None:
+        await act(engine, batch_id)
+
+    def there(daemon: Daemon) -> None:
+        daemon.act_on_batch(batch_id, verb)
+
+    await here_or_there(config, here, there)
+    async with reading(config.store.path) as store:
+        batch = await store.batch(batch_id)
+    if batch is None:
+        raise NotFoundError(f"there is no batch {batch_id}")
+    return batch
+
+
+def _tell(batch: BatchRow, *, as_json: bool) -> None:
+    if as_json:
+        say.as_json({"batch": asdict(batch)})
+    else:
+        left = batch.pending + batch.processing
+        say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left")
+
+
+def _whoever_types() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, ImportError, KeyError):
+        return "someone"

@@ -1,0 +1,118 @@
+"""Grading while somebody waits: queue, grade, report. For `run`, `grade --wait` and `demo`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradeq.cli import say
+from gradeq.cli.commands import INTERRUPTED
+from gradeq.cli.onlooker import Onlooker
+from gradeq.cli.plan import Plan
+from gradeq.cli.providers import SIMULATED, default_provider
+from gradeq.cli.remote import Daemon
+from gradeq.cli.report import SIMULATED_NOTE, Tally, report, summary, tell
+from gradeq.cli.session import Ended, Session
+from gradeq.cli.signals import stopping
+from gradeq.cli.stores import inserting, reading
+from gradeq.cli.watch import Standing, Watch
+from gradeq.clock import Clock, SystemClock
+from gradeq.config import Config
+from gradeq.engine import Engine
+from gradeq.model import Flag
+
+MakePlan = Callable[[Engine], Awaitable[Plan]]
+AGAIN = "Run the same command again to go on: nothing is graded twice."
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How it went: the exit code, the summary for scripts, and the papers' results in numbers."""
+
+    code: int
+    told: dict[str, Any]
+    tally: Tally
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Foreground:
+    """One go. `skipped_invalid` counts what was left out of the input: the exit code tells it."""
+
+    config: Config
+    grace_seconds: float
+    as_json: bool = False
+    out: Path | None = None
+    skipped_invalid: int = 0
+    clock: Clock = field(default_factory=SystemClock)
+    began: float = field(default_factory=time.monotonic)
+
+    async def run(self, make_plan: MakePlan) -> Done:
+        """Raises GradeqError where it cannot start, or cannot save results."""
+        with stopping() as stop:
+            async with inserting(self.config) as engine:
+                plan = await make_plan(engine)
+            self._say_what_comes(plan)
+            watch = Watch(plan.work, self.clock)
+            ended = await Session(self.config, watch, stop, self.grace_seconds, self.clock).run()
+            done = await self._done(plan, watch, ended, AGAIN)
+        if ended.trouble is not None:
+            raise ended.trouble
+        return done
+
+    async def look_on(self, plan: Plan, daemon: Daemon) -> Done:
+        """The same, where a daemon does the grading."""
+        say.note(f"{say.counted(len(plan.left), 'paper')}: the daemon at {daemon.url} grades them")
+        with stopping() as stop:
+            watch = Watch(plan.work, self.clock)
+            async with reading(self.config.store.path) as store:
+                ended = await Onlooker(daemon, watch, stop, self.clock).run(store)
+            again = "The daemon goes on with them; gradeq status shows how far it is."
+            return await self._done(plan, watch, ended, again)
+
+    def _say_what_comes(self, plan: Plan) -> None:
+        provider = default_provider(self.config)
+        say.warn(plan.notes)
+        if provider.kind == SIMULATED:
+            say.note(SIMULATED_NOTE)
+        decided = len(plan.ids) - len(plan.left)
+        before = f", {decided:,} of them decided before" if decided else ""
+        papers = say.counted(len(plan.ids), "paper")
+        say.note(f"{papers}{before}; {len(plan.left):,} to grade with {provider.model}")
+
+    async def _done(self, plan: Plan, watch: Watch, ended: Ended, again: str) -> Done:
+        async with reading(self.config.store.path) as store:
+            standing = await watch.look(store)
+            tally = await report(plan, store, self.out)
+        told = {
+            **summary(tally, ended, standing.spent, time.monotonic() - self.began),
+            "interrupted": ended.interrupted and not standing.is_over,
+            "batch_id": plan.work.batch_ids[-1] if plan.work.batch_ids else None,
+            "simulated": Flag.SIMULATED in tally.flagged,
+            "skipped_invalid": self.skipped_invalid,
+            "kept_as_stored": plan.kept_as_stored,
+            "out": None if self.out is None else str(self.out),
+            "db": str(self.config.store.path),
+        }
+        tell(tally, told, as_json=self.as_json)
+        _say_what_is_left(ended, standing, again)
+        return Done(_code(told), told, tally, plan)
+
+
+def _say_what_is_left(ended: Ended, standing: Standing, again: str) -> None:
+    papers = say.counted(standing.waiting, "paper is left", "papers are left")
+    if standing.is_over:
+        return
+    if ended.stuck_on is not None:
+        say.warn([f"Stopped early, {papers}: {ended.stuck_on}", f"Mend that. {again}"])
+    elif ended.interrupted:
+        say.warn([f"Stopped, {papers}. {again}"])
+
+
+def _code(told: dict[str, Any]) -> int:
+    if told["interrupted"]:
+        return INTERRUPTED
+    return 1 if told["ungraded"] or told["skipped_invalid"] or told["kept_as_stored"] else 0

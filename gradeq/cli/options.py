@@ -1,0 +1,118 @@
+"""Options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradeq.config import Config, StoreSettings, load_config
+
+Command = Callable[..., Any]
+FILE = click.Path(path_type=Path)
+CONFIG_FILE = Path("gradeq.toml")
+_RATE = click.FloatRange(min=0, min_open=True)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print facts as JSON on stdout, for scripts."
+)
+course_option = click.option("--course", default="default", show_default=True)
+skip_invalid_option = click.option(
+    "--skip-invalid", is_flag=True, help="Take the papers that can be read, leave out the others."
+)
+grace_option = click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long calls on their way may take after a stop.",
+)
+
+
+def database_options(command: Command) -> Command:
+    """--db and --config; the command gets `config`, with the database in it."""
+
+    @functools.wraps(command)
+    def with_config(*, db: Path | None, config_file: Path | None, **values: Any) -> Any:
+        return command(config=configuration(config_file, db), **values)
+
+    for option in (
+        click.option(
+            "--config",
+            "config_file",
+            type=FILE,
+            metavar="FILE",
+            help="Configuration (default: gradeq.toml, if there is one here).",
+        ),
+        click.option("--db", type=FILE, metavar="FILE", help="Database (default: gradeq.db)."),
+    ):
+        with_config = option(with_config)
+    return with_config
+
+
+def configuration(config_file: Path | None, db: Path | None) -> Config:
+    """What the file and the environment say, with the database of --db. Raises ConfigError."""
+    if config_file is None and CONFIG_FILE.is_file():
+        config_file = CONFIG_FILE
+    return with_database(load_config(config_file, os.environ), db)
+
+
+def with_database(config: Config, db: Path | None) -> Config:
+    """`config` with the database of --db, if one was named."""
+    if db is None:
+        return config
+    return replace(config, store=StoreSettings(url=f"sqlite:///{db}"))
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderOptions:
+    """What was typed about the provider; None where nothing was."""
+
+    provider: str | None = None
+    model: str | None = None
+    base_url: str | None = None
+    api_key_env: str | None = None
+    concurrency: int | None = None
+    rpm: float | None = None
+    itpm: float | None = None
+    otpm: float | None = None
+
+
+_PROVIDER_OPTIONS = (
+    click.option(
+        "--provider",
+        metavar="KIND",
+        help="anthropic, openai (and compatible), simulated, or a name from the configuration.",
+    ),
+    click.option("--model", metavar="M", help="The model to ask."),
+    click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),
+    click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Calls at the same time (default: 5).",
+    ),
+    click.option("--rpm", type=_RATE, metavar="N", help="Requests per minute."),
+    click.option("--itpm", type=_RATE, metavar="N", help="Input tokens per minute."),
+    click.option("--otpm", type=_RATE, metavar="N", help="Output tokens per minute."),
+)
+
+
+def provider_options(command: Command) -> Command:
+    """--provider, --model and the limits; the command gets them as `provider`."""
+
+    @functools.wraps(command)
+    def with_provider(**values: Any) -> Any:
+        told = {one.name: values.pop(one.name) for one in fields(ProviderOptions)}
+        return command(provider=ProviderOptions(**told), **values)
+
+    for option in reversed(_PROVIDER_OPTIONS):
+        with_provider = option(with_provider)
+    return with_provider

@@ -1,0 +1,88 @@
+"""Which provider a command grades with: typed, configured, or none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from gradeq.cli.options import ProviderOptions
+from gradeq.config import Config, ProviderSettings
+from gradeq.errors import ConfigError
+from gradeq.providers.build import DEFAULT_KEY_ENV, KINDS
+from gradeq.providers.simulated.settings import DEFAULT_MODEL
+
+SIMULATED = "simulated"
+
+_NONE = """no provider is configured, so nothing was graded. Name one:
+  an API key    --provider anthropic --model MODEL   (key in ANTHROPIC_API_KEY)
+                --provider openai --model MODEL      (key in OPENAI_API_KEY)
+  a local model --base-url http://localhost:11434/v1 --model MODEL
+                (Ollama, llama.cpp, vLLM: whatever speaks OpenAI's API)
+  a file        gradeq.toml with a section [provider.NAME], or --config FILE
+  no model      --provider simulated                 (made-up grades, to try gradeq)"""
+
+
+def with_provider(config: Config, told: ProviderOptions) -> Config:
+    """`config` with the provider that was typed, alone, if one was. Raises ConfigError."""
+    if told == ProviderOptions():
+        return config
+    chosen = _overridden(_base(config, told), told)
+    grading = replace(config.grading, default_provider=None)
+    return replace(config, providers=(chosen,), grading=grading)
+
+
+def default_provider(config: Config) -> ProviderSettings:
+    """The one that grades. Raises ConfigError, naming the ways to get one, if there is none."""
+    if not config.providers:
+        raise ConfigError(_NONE + _hint())
+    wanted = config.grading.default_provider
+    return next((one for one in config.providers if one.name == wanted), config.providers[0])
+
+
+def _hint() -> str:
+    found = [kind for kind, variable in DEFAULT_KEY_ENV.items() if os.environ.get(variable)]
+    return "".join(f"\n{DEFAULT_KEY_ENV[one]} is set: add --provider {one}" for one in found)
+
+
+def _base(config: Config, told: ProviderOptions) -> ProviderSettings:
+    """What the options change: a configured provider, or a new one of the kind that was typed."""
+    known = {one.name: one for one in config.providers}
+    if told.provider in known:
+        return known[told.provider]
+    if told.provider is not None:
+        return _new(told.provider, told)
+    if config.providers:
+        return default_provider(config)
+    if told.base_url is not None:
+        return _new("openai", told)
+    raise ConfigError(_NONE + _hint())
+
+
+def _new(kind: str, told: ProviderOptions) -> ProviderSettings:
+    if kind not in KINDS:
+        raise ConfigError(
+            f"there is no provider {kind!r}; nothing was graded. --provider is one of "
+            f"{', '.join(KINDS)}, or the NAME of a section [provider.NAME] in gradeq.toml"
+        )
+    if told.model is None and kind != SIMULATED:
+        raise ConfigError(
+            f"--provider {kind} needs --model: which of its models shall grade? Nothing was graded"
+            if told.provider
+            else "--base-url needs --model: the name the server knows its model by. "
+            "Nothing was graded"
+        )
+    return ProviderSettings(name=kind, kind=kind, model=told.model or DEFAULT_MODEL)
+
+
+def _overridden(base: ProviderSettings, told: ProviderOptions) -> ProviderSettings:
+    values: dict[str, Any] = {
+        "model": told.model,
+        "base_url": told.base_url,
+        "api_key_env": told.api_key_env,
+        "concurrency": told.concurrency,
+        "requests_per_minute": told.rpm,
+        "input_tokens_per_minute": told.itpm,
+        "output_tokens_per_minute": told.otpm,
+    }
+    return replace(base, **{name: value for name, value in values.items() if value is not None})

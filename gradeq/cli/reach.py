@@ -1,0 +1,122 @@
+"""What `gradeq doctor` looks at about providers: their keys, and whether they answer."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from gradeq.cli.findings import Finding, ok, problem, warning
+from gradeq.config import Config, ProviderSettings
+from gradeq.errors import ConfigError
+from gradeq.providers.address import on_this_machine, with_version
+from gradeq.providers.build import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, KINDS
+from gradeq.providers.credential import Credential, load_credential
+
+_SECONDS = 10.0
+
+
+def keys(config: Config) -> Iterator[Finding]:
+    """Whether each provider has its key. Its value is never shown."""
+    if not config.providers:
+        yield _no_provider()
+    for one in config.providers:
+        yield _key(one)
+
+
+def _no_provider() -> Finding:
+    found = [name for name in DEFAULT_KEY_ENV.values() if os.environ.get(name)]
+    told = f"; {' and '.join(found)} set" if found else ""
+    return warning(
+        "provider",
+        f"none is configured{told}. Name one with --provider and --model, "
+        "or in gradeq.toml as [provider.NAME]",
+    )
+
+
+def _key(one: ProviderSettings) -> Finding:
+    about = f"provider {one.name}"
+    told = f"{one.kind}, {one.model}"
+    if one.kind not in KINDS:
+        return problem(about, f"there is no kind {one.kind!r}: choose {', '.join(KINDS)}")
+    if one.kind == "simulated":
+        return ok(about, f"{told}: needs no key; its grades are made up")
+    try:
+        credential = _credential(one)
+        base_url = _base_url(one)
+    except ConfigError as error:
+        return problem(about, str(error))
+    if credential is not None:
+        return ok(about, f"{told}: its key comes from {credential.source}")
+    if on_this_machine(base_url):
+        return ok(about, f"{told}: no key, on this machine none may be needed")
+    return problem(about, f"{told}: {_variable(one)} is not set: put the API key there")
+
+
+def _variable(one: ProviderSettings) -> str:
+    return one.api_key_env or DEFAULT_KEY_ENV.get(one.kind, "")
+
+
+def _credential(one: ProviderSettings) -> Credential | None:
+    return load_credential(_variable(one), one.api_key_file, os.environ)
+
+
+def _base_url(one: ProviderSettings) -> str:
+    return with_version(one.base_url or DEFAULT_BASE_URL.get(one.kind, ""))
+
+
+def answers(config: Config) -> Iterator[Finding]:
+    """Whether each provider answers, takes the key and knows the model: by its list of models."""
+    for one in config.providers:
+        if one.kind in KINDS and (one.base_url or one.kind in DEFAULT_BASE_URL):
+            yield _answer(one)
+
+
+def _answer(one: ProviderSettings) -> Finding:
+    about = f"online {one.name}"
+    try:
+        models = _models(one)
+    except ConfigError as error:
+        return problem(about, str(error))
+    except HTTPError as error:
+        return _refusal(one, about, error)
+    except (URLError, OSError, ValueError) as error:
+        return problem(about, f"no answer from {_base_url(one)}: {getattr(error, 'reason', error)}")
+    if one.kind == "simulated" or not models or one.model in models:
+        return ok(about, f"{_base_url(one)} answers and takes the key")
+    return warning(about, f"it answers, but {one.model} is not in its list of models")
+
+
+def _models(one: ProviderSettings) -> list[str]:
+    credential = _credential(one)
+    request = Request(f"{_base_url(one)}/models", headers=_headers(one, credential))  # noqa: S310
+    handlers = [ProxyHandler({})] if on_this_machine(_base_url(one)) else []
+    with build_opener(*handlers).open(request, timeout=_SECONDS) as response:
+        told: Any = json.load(response)
+    listed = told.get("data") if isinstance(told, dict) else None
+    complete = isinstance(listed, list) and not told.get("has_more")
+    return [str(model.get("id")) for model in listed or ()] if complete else []
+
+
+def _headers(one: ProviderSettings, credential: Credential | None) -> dict[str, str]:
+    headers = {"accept": "application/json", "user-agent": "gradeq"}
+    if one.kind == "anthropic":
+        headers["anthropic-version"] = "2023-06-01"
+    key = "simulated" if one.kind == "simulated" else credential and credential.reveal()
+    if not key:
+        return headers
+    style = one.auth or ("x-api-key" if one.kind == "anthropic" else "bearer")
+    if style == "bearer":
+        return {**headers, "authorization": f"Bearer {key}"}
+    return {**headers, style: key}
+
+
+def _refusal(one: ProviderSettings, about: str, error: HTTPError) -> Finding:
+    if error.code in (401, 403):
+        return problem(about, f"the provider refuses the key ({error.code})")
+    if error.code == 404:
+        return ok(about, f"{_base_url(one)} answers; it has no list of models to check")
+    return warning(about, f"the provider answered {error.code}: try again later")

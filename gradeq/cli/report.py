@@ -1,0 +1,127 @@
+"""What came of it, in a few lines and as the summary for scripts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from gradeq.cli import say
+from gradeq.cli.plan import Plan
+from gradeq.cli.screen import cost
+from gradeq.cli.session import Ended
+from gradeq.cli.stores import result_pages
+from gradeq.cli.watch import Spent
+from gradeq.export import Exported, kept_columns, write_results
+from gradeq.model import Flag
+from gradeq.results import GRADED, Result
+from gradeq.store.base import Store
+
+_NAMED = 6
+_REASONS = 8
+
+SIMULATED_NOTE = (
+    "SIMULATED: no model has read these papers. The grades are made up by the simulated\n"
+    "provider and carry the flag 'simulated'; they are for trying gradeq out, not for students."
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over results, and which papers each remark is about."""
+
+    graded: int = 0
+    ungraded: dict[str, list[str]] = field(default_factory=dict)
+    flagged: dict[str, list[str]] = field(default_factory=dict)
+    scores: list[float] = field(default_factory=list)
+    most: Counter[float] = field(default_factory=Counter)
+
+    def add(self, result: Result) -> None:
+        if result.status != GRADED or result.grade is None:
+            self.ungraded.setdefault(result.reason or "unknown", []).append(result.id)
+            return
+        self.graded += 1
+        self.scores.append(result.grade.score)
+        self.most[result.grade.max_score] += 1
+        for flag in result.grade.flags:
+            self.flagged.setdefault(flag, []).append(result.id)
+
+    @property
+    def ungraded_count(self) -> int:
+        return sum(map(len, self.ungraded.values()))
+
+
+async def report(plan: Plan, store: Store, out: Path | None) -> Tally:
+    """Count what became of the papers; write it to `out` as well."""
+
+    async def pages() -> AsyncIterator[Sequence[Exported]]:
+        async for page in result_pages(store, plan.ids):
+            yield [Exported(plan.result(row), kept_columns(row)) for row in page]
+
+    tally = Tally()
+    async for page in pages():
+        for one in page:
+            tally.add(one.result)
+    if out is not None:
+        await write_results(out, pages)
+    return tally
+
+
+def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[str, Any]:
+    """The documented fields. Requests, tokens and cost are those of this run's calls alone."""
+    return {
+        "submitted": tally.graded + tally.ungraded_count,
+        "graded": tally.graded,
+        "ungraded": tally.ungraded_count,
+        "seconds": round(seconds, 3),
+        "requests": ended.requests,
+        "rate_limited": ended.rate_limited,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "cost": round(spent.cost, 6),
+        "limited_by": ended.limited_by,
+        "stuck_on": ended.stuck_on,
+    }
+
+
+def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
+    """The same for people."""
+    lines = [
+        f"{tally.graded:,} graded, {tally.ungraded_count:,} ungraded in {told['seconds']:.1f} s: "
+        f"{say.counted(told['requests'], 'request')}, {told['rate_limited']:,} rate-limited, "
+        f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
+        + (f", cost {cost(told['cost'])}" if told["cost"] else "")
+        + (f"; limited by {told['limited_by'].replace('_', ' ')}" if told["requests"] else "")
+    ]
+    lines += _scores(tally)
+    lines += _remarks("Ungraded", tally.ungraded)
+    looks = {flag: ids for flag, ids in tally.flagged.items() if flag != Flag.SIMULATED}
+    lines += _remarks("To look at first", looks)
+    say.fact("\n".join(lines), as_json=as_json)
+
+
+def _scores(tally: Tally) -> list[str]:
+    if not tally.scores:
+        return []
+    middle, low, high = median(tally.scores), min(tally.scores), max(tally.scores)
+    most = f" of {max(tally.most):g}" if len(tally.most) == 1 else ""
+    return [f"Scores: {low:g} to {high:g}{most}, half of them {middle:g} or more"]
+
+
+def _remarks(title: str, remarks: dict[str, list[str]]) -> list[str]:
+    if not remarks:
+        return []
+    ordered = sorted(remarks.items(), key=lambda item: -len(item[1]))
+    lines = [f"  {reason.replace('_', ' ')}: {named(ids)}" for reason, ids in ordered[:_REASONS]]
+    more = [f"  … and {len(ordered) - _REASONS} other reasons"] if len(ordered) > _REASONS else []
+    return [f"{title}:", *lines, *more]
+
+
+def named(ids: Sequence[str]) -> str:
+    """`e01, e02 and 28 more`."""
+    if len(ids) <= _NAMED:
+        return ", ".join(ids)
+    return f"{', '.join(ids[: _NAMED - 1])} and {len(ids) - _NAMED + 1:,} more"
