@@ -399,6 +399,13 @@ BEGIN
     SELECT RAISE(ABORT, 'a person''s grade is never overwritten by a machine''s');
 END;
 
+CREATE TRIGGER released_grade_stands BEFORE INSERT ON grades
+WHEN NEW.current = 1
+     AND EXISTS (SELECT 1 FROM submissions WHERE id = NEW.submission_id AND status = 'released')
+BEGIN
+    SELECT RAISE(ABORT, 'a released grade is not replaced');
+END;
+
 CREATE TRIGGER grade_is_kept_as_given BEFORE UPDATE ON grades
 WHEN OLD.score <> NEW.score OR OLD.criteria <> NEW.criteria OR OLD.feedback <> NEW.feedback
      OR OLD.source <> NEW.source OR OLD.version <> NEW.version

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
@@ -19,6 +21,8 @@ from gradeq.limiter.state import PoolState
 from gradeq.model import DEFAULT_GRADER, Flag
 from gradeq.providers.base import Provider
 from gradeq.store.base import Store
+
+log = logging.getLogger("gradeq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,7 @@ class Assembly:
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
         """Providers live as long as this context. Raises ConfigError."""
         self._note = note
-        self._states = {
-            name: PoolState.from_dict(state) for name, state in (await store.pools()).items()
-        }
+        self._states = _known_states(await store.pools())
         async with AsyncExitStack() as stack:
             for settings in self._settings:
                 provider = await self._open_provider(settings, stack)
@@ -180,6 +182,17 @@ class Assembly:
         if self._default is not None:
             named[DEFAULT_GRADER] = self._default
         return named
+
+
+def _known_states(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolState]:
+    """A state that cannot be read is left out: its pool starts as one that was never used."""
+    states = {}
+    for name, state in stored.items():
+        try:
+            states[name] = PoolState.from_dict(state)
+        except ValueError as error:
+            log.warning("pool %s: its stored state cannot be read: %s", name, error)
+    return states
 
 
 def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:

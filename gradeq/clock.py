@@ -24,6 +24,10 @@ class Clock(Protocol):
         """Return after `seconds` (0 or less: after one turn of the event loop)."""
         ...
 
+    async def wait_for(self, event: asyncio.Event, timeout: float) -> bool:
+        """Return when `event` is set (True) or after `timeout` seconds (False)."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -36,6 +40,9 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+    async def wait_for(self, event: asyncio.Event, timeout: float) -> bool:
+        return await wait_for_event(event, timeout)
 
 
 class ManualClock:
@@ -60,6 +67,15 @@ class ManualClock:
         waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), waker))
         await waker
+
+    async def wait_for(self, event: asyncio.Event, timeout: float) -> bool:
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.sleep(timeout))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        return event.is_set()
 
     def next_waking(self) -> float | None:
         """Monotonic time at which the next sleeper is due, or None."""

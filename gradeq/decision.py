@@ -59,7 +59,8 @@ def _count(counter: Counter, counters: Counters) -> int:
         Counter.NONE: 0,
         Counter.ATTEMPT: counters.attempts,
         Counter.SNOOZE: counters.snoozes,
-        Counter.OVERLOAD: counters.snoozes,
+        # Snoozes before this row of overloads were rate limits and say nothing of it.
+        Counter.OVERLOAD: 0 if counters.overloaded_since is None else counters.snoozes,
         Counter.ANSWER: counters.unusable,
         Counter.INTERRUPTION: counters.interruptions,
     }[counter]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
-from gradeq.clock import Clock, wait_for_event
+from gradeq.clock import Clock
 from gradeq.decision import Failed
 from gradeq.errors import StoreError
 from gradeq.handlers.base import Handler, Ready, Tried
@@ -27,6 +27,7 @@ LEASE_SECONDS = 60.0
 _MOST_PER_CLAIM = 500
 _SAFETY_POLL_SECONDS = 60.0
 _LONGEST_HOLD_SECONDS = 1.0
+_AFTER_TROUBLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,14 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._head: _Head | None = None
         self._reconsider = False
+        self._stopping = False
+        self._in_flight = 0
+
+    def pool_changed(self) -> None:
+        """A call that ends makes room at once, long before its result is on disk."""
+        if self.pool.in_flight < self._in_flight:
+            self.wake()
+        self._in_flight = self.pool.in_flight
 
     def wake(self, *, reconsider: bool = False) -> None:
         """There may be work or room. `reconsider`: a job in hand may not be the next any more."""
@@ -66,26 +75,35 @@ class Dispatcher:
         self._woken.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until stopped, never cancelled: a claim on its way would be in nobody's hand."""
+        while not self._stopping:
             self._woken.clear()
-            try:
-                due_in = await self._fill()
-            except StoreError as error:
-                log.error("pool %s: cannot claim: %s", self.pool.name, error)
-                due_in = 1.0
-            await wait_for_event(self._woken, due_in)
-
-    async def stop(self) -> None:
-        """Give back the job that waits for its permit."""
+            due_in = await self._filled()
+            if not self._stopping:
+                await self._clock.wait_for(self._woken, due_in)
         await self._drop_head()
+
+    def stop(self) -> None:
+        """Start nothing more; `run` gives back what waits for its permit and ends."""
+        self._stopping = True
+        self._woken.set()
+
+    async def _filled(self) -> float:
+        """Whatever goes wrong, a dispatcher goes on: its queue would stand still for ever."""
+        try:
+            return await self._fill()
+        except StoreError as error:
+            log.error("pool %s: cannot claim: %s", self.pool.name, error)
+        except Exception:
+            log.exception("pool %s: gradeq itself failed", self.pool.name)
+        return _AFTER_TROUBLE_SECONDS
 
     async def _fill(self) -> float:
         """Start what can start; the seconds until it is worth looking again."""
         if self._reconsider:
             self._reconsider = False
             await self._drop_head()
-        while True:
+        while not self._stopping:
             if self._head is not None:
                 wait = await self._admit(self._head.claimed, self._head.ready)
                 if wait is not None:
@@ -100,12 +118,16 @@ class Dispatcher:
             wait = await self._take(claims)
             if wait is not None:
                 return wait
+        return 0.0
 
     async def _take(self, claims: list[Claimed]) -> float | None:
         """Start claimed jobs in order; at the first without a permit give back the others."""
         for claimed in claims:
             self._worker.hold(claimed)
         for place, claimed in enumerate(claims):
+            if self._stopping:
+                await self._worker.give_back(claims[place:])
+                return 0.0
             wait = await self._begin(claimed)
             if wait is not None:
                 await self._worker.give_back(claims[place + 1 :])
@@ -123,7 +145,7 @@ class Dispatcher:
         handler = self._handlers.get(claimed.job.grader)
         if handler is None:
             why = f"no grader named {claimed.job.grader!r} is registered in this process"
-            return Tried(failed=Failed(ErrorClass.SNOOZED, why, asked=30.0))
+            return Tried(failed=Failed(ErrorClass.NO_GRADER, why))
         try:
             return await handler.prepare(claimed)
         except Exception as error:

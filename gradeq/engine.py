@@ -17,7 +17,13 @@ from gradeq.bell import Bell
 from gradeq.clock import Clock, SystemClock
 from gradeq.config import Config, ProviderSettings, load_config
 from gradeq.dispatcher import Dispatcher
-from gradeq.errors import ConfigError, ConflictError, NotFoundError, StoreError
+from gradeq.errors import (
+    ConfigError,
+    ConflictError,
+    NoRubricError,
+    NotFoundError,
+    StoreError,
+)
 from gradeq.handlers.coded import GraderFunction, JobFunction
 from gradeq.limiter.pool import Pool
 from gradeq.model import (
@@ -25,27 +31,24 @@ from gradeq.model import (
     DEFAULT_OWNER,
     GRADING,
     Grade,
-    JobState,
     NewSubmission,
 )
 from gradeq.outcome import MAX_ATTEMPTS
-from gradeq.results import Result, of_job, of_submission
+from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
 from gradeq.store.base import (
     Added,
     Badges,
     Event,
     GradeRow,
-    JobRow,
     Skipped,
     Store,
     SubmitOrder,
     Submitted,
 )
+from gradeq.streams import Streams
 from gradeq.upkeep import PoolSaver, Upkeep
 from gradeq.worker import Worker
-
-_RESULTS_PAGE = 500
 
 
 class Engine:
@@ -90,6 +93,7 @@ class Engine:
         self._dispatchers: list[Dispatcher] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stack: AsyncExitStack | None = None
+        self._streams = Streams(self._store, self._bell, self._clock, lambda: self.is_open)
         self._store.subscribe(self._bell.ring)
 
     @classmethod
@@ -172,7 +176,7 @@ class Engine:
         async with AsyncExitStack() as stack:
             await self._store.open()
             stack.push_async_callback(self._store.close)
-            await stack.enter_async_context(self._assembly.opened(self._store, self._saver.note))
+            await stack.enter_async_context(self._assembly.opened(self._store, self._pool_changed))
             await self._assembly.build_handlers(self._store, self._rubrics.get)
             if self._works:
                 stack.push_async_callback(self._stop_work)
@@ -192,12 +196,20 @@ class Engine:
         """Stop claiming, let calls finish, return the others uncounted; how many were returned."""
         if self._stack is None:
             return 0
-        if grace_seconds is not None:
-            self._grace_seconds = grace_seconds
+        usual, before = self._grace_seconds, self._assembly.returned
+        self._grace_seconds = usual if grace_seconds is None else grace_seconds
         stack, self._stack = self._stack, None
-        before = self._assembly.returned
-        await stack.aclose()
+        try:
+            await stack.aclose()
+        finally:
+            self._grace_seconds = usual
+            self._bell.ring()
         return self._assembly.returned - before
+
+    @property
+    def is_open(self) -> bool:
+        """Between entering the engine and its stop."""
+        return self._stack is not None
 
     def lifespan(self, _app: object) -> AbstractAsyncContextManager[None]:
         """For `Starlette(lifespan=engine.lifespan)`: open with the application, stop with it."""
@@ -225,11 +237,14 @@ class Engine:
         for chore in (upkeep.renew(), upkeep.prune(), self._saver.run()):
             self._tasks.append(asyncio.create_task(chore))
 
-    async def _stop_work(self) -> None:
-        claiming = self._tasks[: len(self._dispatchers)]
-        await _cancel(claiming)
+    async def stop_claiming(self) -> None:
+        """Take nothing new in hand; what is on its way goes on until `stop`."""
         for dispatcher in self._dispatchers:
-            await dispatcher.stop()
+            dispatcher.stop()
+        await asyncio.gather(*self._tasks[: len(self._dispatchers)])
+
+    async def _stop_work(self) -> None:
+        await self.stop_claiming()
         self._assembly.returned += await self._worker.stop(self._grace_seconds)
         await _cancel(self._tasks)
         await self._saver.save()
@@ -239,6 +254,12 @@ class Engine:
     def hurry(self) -> None:
         """While the engine stops: wait for no call any longer."""
         self._worker.hurry()
+
+    def _pool_changed(self, pool: Pool) -> None:
+        self._saver.note(pool)
+        for dispatcher in self._dispatchers:
+            if dispatcher.pool is pool:
+                dispatcher.pool_changed()
 
     def _wake(self, *, reconsider: bool = False) -> None:
         for dispatcher in self._dispatchers:
@@ -268,8 +289,10 @@ class Engine:
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
         `deadline` and `run_at` are wall milliseconds. Raises NotFoundError for an unknown grader,
-        ConflictError where a grader that needs a rubric has none.
+        ConflictError where a grader that needs a rubric has none, or the engine is not open.
         """
+        if not self.is_open:
+            raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
         handler = self._assembly.handler(grader)
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
@@ -302,57 +325,28 @@ class Engine:
         if rubric_id is not None:
             await self._rubrics.get(rubric_id)
             return rubric_id
-        for submission_id in ids:
-            paper = await self._store.submission(submission_id)
-            if paper is None:
-                continue
-            found = await self._store.assignment_rubric(paper.course, paper.assignment)
-            if found is not None:
-                return found
-            raise ConflictError(
-                f"the assignment {paper.course}/{paper.assignment} has no rubric; nothing was "
-                "queued. Give it one first (gradeq import --rubric FILE, or PUT …/rubric)"
-            )
-        raise NotFoundError("none of these submissions exists; nothing was queued")
+        assignments = await self._store.assignments_of(ids)
+        if not assignments:
+            raise NotFoundError("none of these submissions exists; nothing was queued")
+        return _common_rubric(assignments)
 
-    async def results(self, batch_id: int) -> AsyncIterator[Result]:
-        """Each job's result as it ends, those that have ended first; until the batch is over."""
-        told: set[int] = set()
-        while True:
-            rings = self._bell.rings
-            batch = await self._store.batch(batch_id)
-            if batch is None:
-                raise NotFoundError(f"there is no batch {batch_id}")
-            async for job in self._ended(batch_id, told):
-                yield await self._result(job)
-            if batch.finished_at is not None:
-                return
-            await self._bell.wait(rings)
-            await self._clock.sleep(0.02)
+    def results(self, batch_id: int) -> AsyncIterator[Result]:
+        """Each job's result as it ends, those that have ended first; until the batch is over.
 
-    async def _ended(self, batch_id: int, told: set[int]) -> AsyncIterator[JobRow]:
-        for state in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED):
-            after = 0
-            while page := await self._store.jobs(
-                batch_id=batch_id, state=state, after=after, limit=_RESULTS_PAGE
-            ):
-                after = page[-1].id
-                for job in page:
-                    if job.id not in told:
-                        told.add(job.id)
-                        yield job
-
-    async def _result(self, job: JobRow) -> Result:
-        if job.submission_id is None:
-            return of_job(job)
-        return of_submission((await self._store.results([job.submission_id]))[0])
+        Raises NotFoundError, or ConflictError where the engine is stopped before the end.
+        """
+        return self._streams.results(batch_id)
 
     async def run(self, *, until_idle: bool = True) -> None:
         """Work until nothing moves without a person (or, with `until_idle=False`, for ever).
 
         Opens the engine where it is not open, and closes it again. Raises StoreError where
-        results cannot be saved.
+        results cannot be saved, ConflictError for an engine that was made with `work=False`.
         """
+        if not self._works:
+            raise ConflictError(
+                "this engine only takes work in (work=False); it would wait for ever"
+            )
         if self._stack is None:
             async with self:
                 await self.run(until_idle=until_idle)
@@ -431,23 +425,18 @@ class Engine:
             raise NotFoundError(f"there is no assignment {course}/{assignment}")
         return found
 
-    async def events(self, after: int | None = None) -> AsyncIterator[Event]:
-        """Everything that happens, from event `after` on (None: from now on), without end."""
-        seen = await self._store.last_event() if after is None else after
-        while True:
-            rings = self._bell.rings
-            page = await self._store.events(seen)
-            for event in page:
-                seen = event.seq
-                yield event
-            if not page:
-                await self._bell.wait(rings)
-                await self._clock.sleep(0.02)
+    def events(self, after: int | None = None) -> AsyncIterator[Event]:
+        """Everything that happens, from event `after` on (None: from now on), until it stops."""
+        return self._streams.events(after)
 
     @property
     def store(self) -> Store:
         """For reading whatever has no method here."""
         return self._store
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
     @property
     def rubrics(self) -> RubricShelf:
@@ -473,6 +462,23 @@ def _default_store(path: str | Path, clock: Clock) -> Store:
     from gradeq.store.sqlite import SqliteStore  # noqa: PLC0415 - only the store in use is loaded
 
     return SqliteStore(path, clock=clock)
+
+
+def _common_rubric(assignments: Sequence[tuple[str, str, int | None]]) -> int:
+    """One batch is graded by one rubric: a paper must not be judged by another assignment's."""
+    for course, assignment, rubric_id in assignments:
+        if rubric_id is None:
+            raise NoRubricError(
+                f"the assignment {course}/{assignment} has no rubric; nothing was "
+                "queued. Give it one first (gradeq import --rubric FILE, or PUT …/rubric)"
+            )
+    found = {rubric_id for _, _, rubric_id in assignments if rubric_id is not None}
+    if len(found) > 1:
+        raise ConflictError(
+            f"these papers belong to assignments with {len(found)} different rubrics; nothing was "
+            "queued. Submit each assignment by itself, or name the rubric to use (rubric_id)"
+        )
+    return found.pop()
 
 
 def _checked_priority(priority: int) -> int:

@@ -43,6 +43,12 @@ class ConflictError(GradeqError):
     code = "conflict"
 
 
+class NoRubricError(ConflictError):
+    """The grader needs a rubric and the assignment has none; nothing was queued."""
+
+    code = "no_rubric"
+
+
 class StoreError(GradeqError):
     """The database cannot do what was asked; nothing was changed."""
 

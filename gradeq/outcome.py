@@ -12,13 +12,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+_A_YEAR = 365 * 86_400.0
+
 
 class Snooze(Exception):
-    """A grader raises this to be asked again after `seconds`; it costs no attempt."""
+    """A grader raises this to be asked again after `seconds`; it costs no attempt.
+
+    Less than nothing counts as 0, more than a year as a year.
+    """
 
     def __init__(self, seconds: float, why: str = "") -> None:
         super().__init__(why or f"asked to be called again in {seconds:g} s")
-        self.seconds = max(0.0, seconds)
+        self.seconds = min(max(0.0, seconds), _A_YEAR)
 
 
 class Reject(Exception):
@@ -51,6 +56,7 @@ class ErrorClass(StrEnum):
     SNOOZED = "snoozed"
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
+    NO_GRADER = "no_grader"
 
 
 class Counter(StrEnum):
@@ -146,6 +152,9 @@ CONSEQUENCES: Mapping[ErrorClass, Consequence] = MappingProxyType(
         ErrorClass.CRASHED: Consequence(True, Counter.ATTEMPT, PoolEffect.NONE, Wait.JITTER),
         ErrorClass.INTERRUPTED: Consequence(
             True, Counter.INTERRUPTION, PoolEffect.NONE, Wait.AT_ONCE
+        ),
+        ErrorClass.NO_GRADER: Consequence(
+            True, Counter.SNOOZE, PoolEffect.NONE, Wait.AT_ONCE, mendable=False
         ),
     }
 )

@@ -57,12 +57,21 @@ class Settler:
         try:
             applied = await self._store.settle([one.settlement for one in together])
         except Exception as error:
-            for one in together:
-                one.applied.set_exception(error)
-                one.applied.exception()
+            if isinstance(error, StoreError) or len(together) == 1:
+                _fail(together, error)
+            else:
+                # One of them cannot be written at all; it must not hold up the others.
+                for one in together:
+                    await self._write([one])
         else:
             for one, is_applied in zip(together, applied, strict=True):
                 one.applied.set_result(is_applied)
+
+
+def _fail(together: Iterable[_Waiting], error: Exception) -> None:
+    for one in together:
+        one.applied.set_exception(error)
+        one.applied.exception()
 
 
 class Worker:
@@ -106,6 +115,13 @@ class Worker:
 
     async def stop(self, grace_seconds: float) -> int:
         """Let calls finish for `grace_seconds`, then return the rest uncounted; how many."""
+        await self._wind_down(grace_seconds)
+        left = list(self._held.values())
+        await self.give_back(left)
+        self._hurry.clear()
+        return len(left)
+
+    async def _wind_down(self, grace_seconds: float) -> None:
         finishing = asyncio.gather(*self._tasks, return_exceptions=True)
         hurried = asyncio.create_task(self._hurry.wait())
         await asyncio.wait(
@@ -115,9 +131,6 @@ class Worker:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, hurried, return_exceptions=True)
-        left = list(self._held.values())
-        await self.give_back(left)
-        return len(left)
 
     def hurry(self) -> None:
         """Cut the grace of `stop` short."""
@@ -185,4 +198,19 @@ class Worker:
                 log.error("job %d: its outcome is not saved yet: %s", claimed.job.id, error)
                 if tries < _SAVING_TRIES:
                     await self._clock.sleep(min(_LONGEST_SAVING_WAIT, 0.1 * 2**tries))
+            except Exception as error:
+                log.exception("job %d: its outcome cannot be written", claimed.job.id)
+                settlement = _unwritable(settlement, error)
         self._held.pop(claimed.job.id, None)
+
+
+def _unwritable(settlement: Settlement, error: Exception) -> Settlement:
+    """The job fails for good instead: the same outcome would be as unwritable the next time."""
+    return Settlement(
+        settlement.job_id,
+        settlement.lease,
+        JobState.FAILED,
+        error=ErrorClass.REJECTED,
+        reason=f"its result cannot be stored: {type(error).__name__}: {error}"[:500],
+        attempt_id=settlement.attempt_id,
+    )

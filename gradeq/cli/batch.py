@@ -101,7 +101,7 @@ async def _acted(
         await act(engine, batch_id)
 
     def there(daemon: Daemon) -> None:
-        daemon.act_on_batch(batch_id, verb)
+        daemon.act_on_batch(batch_id, verb, _whoever_types())
 
     await here_or_there(config, here, there)
     async with reading(config.store.path) as store:

@@ -1,17 +1,18 @@
-"""`gradeq demo`: a class of 30 and a provider that has no model."""
+"""`gradeq demo`: a class of 30, and a provider that has no model."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from gradeq.cli import say
+from gradeq.cli.demo_page import DemoPage
+from gradeq.cli.demo_results import badges_line, interesting, what_next
 from gradeq.cli.foreground import Done, Foreground
 from gradeq.cli.intake import Intake
 from gradeq.cli.options import FILE, json_option, with_database
@@ -20,17 +21,15 @@ from gradeq.cli.providers import SIMULATED
 from gradeq.cli.stores import reading, result_pages
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError
-from gradeq.model import Flag
 from gradeq.providers.simulated import Simulator, SimulatorSettings
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
-from gradeq.results import Result, of_submission
+from gradeq.results import of_submission
 
 _COURSE, _ASSIGNMENT = "demo", "school-start"
-_LATENCY = "1.4~0.35"
+_REQUESTS_PER_MINUTE = 90.0
+_MEDIAN_SECONDS = 1.4
 _BURST_SECONDS = 4.0
 _GRACE_SECONDS = 3.0
-_SHOWN = 3
-_WORTH_A_LOOK = frozenset(Flag) - {Flag.SIMULATED}
 
 
 @click.command("demo")
@@ -39,8 +38,9 @@ _WORTH_A_LOOK = frozenset(Flag) - {Flag.SIMULATED}
 @click.option(
     "--rpm",
     type=click.FloatRange(min=1),
-    default=90.0,
+    default=_REQUESTS_PER_MINUTE,
     show_default=True,
+    metavar="N",
     help="The simulated provider's limit: requests per minute.",
 )
 @json_option
@@ -51,10 +51,8 @@ def command(*, headless: bool, db: Path | None, rpm: float, as_json: bool) -> No
     real latency and a real rate limit. Takes about 20 seconds. Opens a page in the browser where
     the badges move; with --headless a progress bar does.
     """
-    database = _new_database(db)
-    config = with_database(Config(), database)
-    code = asyncio.run(_demo(config, rpm, headless=headless, as_json=as_json))
-    sys.exit(code)
+    config = with_database(Config(), _new_database(db))
+    sys.exit(asyncio.run(_demo(config, rpm, headless=headless, as_json=as_json)))
 
 
 def _new_database(db: Path | None) -> Path:
@@ -76,18 +74,24 @@ def sample_class() -> Path:
 
 async def _demo(config: Config, rpm: float, *, headless: bool, as_json: bool) -> int:
     settings = SimulatorSettings(
-        requests_per_minute=rpm, burst_seconds=_BURST_SECONDS, latency=_LATENCY
+        requests_per_minute=rpm, burst_seconds=_BURST_SECONDS, latency=_latency(rpm)
     )
     async with Simulator(settings) as simulator:
-        provider = ProviderSettings(
-            name=SIMULATED,
-            kind=SIMULATED,
-            model=DEFAULT_MODEL,
-            base_url=simulator.url,
-            requests_per_minute=rpm,
-        )
-        config = replace(config, providers=(provider,))
-        return await _headless(config, as_json=as_json)
+        config = replace(config, providers=(_provider(simulator.url, rpm),))
+        if headless:
+            return await _headless(config, as_json=as_json)
+        return await DemoPage(config, _intake(config), _GRACE_SECONDS).show()
+
+
+def _latency(rpm: float) -> str:
+    """A faster provider answers faster too, so that its limit is always what holds calls back."""
+    return f"{_MEDIAN_SECONDS * min(1.0, _REQUESTS_PER_MINUTE / rpm):.4f}~0.35"
+
+
+def _provider(url: str, rpm: float) -> ProviderSettings:
+    return ProviderSettings(
+        name=SIMULATED, kind=SIMULATED, model=DEFAULT_MODEL, base_url=url, requests_per_minute=rpm
+    )
 
 
 def _intake(config: Config) -> Intake:
@@ -103,64 +107,21 @@ def _intake(config: Config) -> Intake:
 
 
 async def _headless(config: Config, *, as_json: bool) -> int:
-    done = await Foreground(config, _GRACE_SECONDS, as_json).run(_intake(config).plan)
+    foreground = Foreground(config, _GRACE_SECONDS, as_json)
+    done = await foreground.run(_intake(config).plan)
     await _show(config, done, as_json=as_json)
     if as_json:
         say.as_json(done.told)
-    # The blank essay cannot be graded, and that is how it should be.
+    # The blank essay has no grade, and that is how it should be.
     return done.code if done.told["interrupted"] or not done.tally.graded else 0
 
 
 async def _show(config: Config, done: Done, *, as_json: bool) -> None:
-    path = config.store.path
-    async with reading(path) as store:
+    async with reading(config.store.path) as store:
         badges = await store.badges(_COURSE, _ASSIGNMENT)
-        results = [
-            of_submission(row) async for page in result_pages(store, done.plan.ids) for row in page
-        ]
-    if badges is not None:
-        say.fact(
-            f"\nBadges: In progress {badges.in_progress}   Submitted {badges.submitted}   "
-            f"Graded {badges.graded}   Released {badges.released}\n",
-            as_json=as_json,
-        )
-    say.fact(say.table(_interesting(results)), as_json=as_json)
-    say.fact(_what_next(path), as_json=as_json)
-
-
-def _interesting(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """The best, the weakest, those to look at first, and those without a grade: with why."""
-    graded = sorted((one for one in results if one.grade), key=_score, reverse=True)
-    flagged = [one for one in graded if one.grade and _WORTH_A_LOOK & set(one.grade.flags)]
-    rows = [
-        *(("best", *_told(one)) for one in graded[:2]),
-        *(("weakest", *_told(one)) for one in graded[-2:]),
-        *(("look at", *_told(one, flags=True)) for one in flagged[:_SHOWN]),
-        *(("ungraded", one.id, "-", one.reason or "") for one in results if not one.grade),
-    ]
-    return [(*row[:-1], _short(row[-1])) for row in rows]
-
-
-def _score(result: Result) -> float:
-    return result.grade.score if result.grade else 0.0
-
-
-def _told(result: Result, *, flags: bool = False) -> tuple[str, str, str]:
-    grade = result.grade
-    assert grade is not None
-    why = next((one.reason for one in grade.criteria if one.reason), grade.feedback)
-    if flags:
-        why = ", ".join(flag.replace("_", " ") for flag in grade.flags if flag in _WORTH_A_LOOK)
-    return result.id, f"{grade.score:g} of {grade.max_score:g}", why
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 48 else f"{text[:47].rstrip()}…"
-
-
-def _what_next(path: Path) -> str:
-    return f"""
-These grades are simulated. Database: {path}
-  gradeq export --db {path} --out demo.csv     all of it, for a spreadsheet
-  gradeq serve --db {path} --provider simulated   the page with the badges
-  gradeq run INPUT --rubric FILE               your own papers"""
+        pages = result_pages(store, done.plan.ids)
+        results = [of_submission(row) async for page in pages for row in page]
+    assert badges is not None
+    say.fact(f"\n{badges_line(badges)}\n", as_json=as_json)
+    say.fact(say.table(interesting(results)), as_json=as_json)
+    say.fact(what_next(config.store.path), as_json=as_json)

@@ -19,8 +19,8 @@ from gradeq.cli.options import (
     provider_options,
 )
 from gradeq.cli.plan import Plan, Planner, merged
-from gradeq.cli.providers import default_provider, with_provider
-from gradeq.cli.remote import Daemon, daemon_of, here_or_there
+from gradeq.cli.providers import with_provider
+from gradeq.cli.remote import Daemon, here_or_there, running_daemon
 from gradeq.cli.selection import (
     Group,
     Selection,
@@ -35,9 +35,9 @@ from gradeq.cli.stores import reading
 from gradeq.cli.watch import Work
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.errors import NoRubricError, StoreLockedError
-from gradeq.model import SubmissionStatus
-from gradeq.store.sqlite.lock import current_holder
+from gradeq.errors import NoRubricError
+from gradeq.model import GradeSource, SubmissionStatus
+from gradeq.store.base import ResultRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Order:
         )
 
     def there(self, daemon: Daemon) -> Plan:
-        batch_ids = [daemon.grade(group.ids, self.priority) for group in self.groups if group.ids]
+        batch_ids = [one for group in self.groups for one in daemon.grade(group.ids, self.priority)]
         ids = tuple(one for group in self.groups for one in group.ids)
         return Plan(ids, frozenset(ids), Work(len(ids), tuple(batch_ids)))
 
@@ -102,11 +102,8 @@ def command(
         plan = asyncio.run(here_or_there(config, order.here, order.there))
         _tell_queued(config, plan, as_json=as_json)
         return
-    try:
-        done = asyncio.run(_grade_now(config, order, grace, as_json=as_json))
-    except StoreLockedError as error:
-        daemon = daemon_of(error, config)
-        done = asyncio.run(_grade_there(config, order, daemon, grace, as_json=as_json))
+    foreground = Foreground(config, grace, as_json)
+    done = asyncio.run(_graded(foreground, order))
     if as_json:
         say.as_json(done.told)
     sys.exit(done.code)
@@ -118,9 +115,13 @@ async def _chosen(
     chosen = Selection(course, assignment, ids)
     async with reading(config.store.path) as store:
         if ids:
-            return await named_papers(store, chosen)
+            return await named_papers(store, chosen, keep=_was_not_graded_by_a_person)
         where = await place(store, chosen)
         return [await papers_of(store, where, SubmissionStatus.SUBMITTED)]
+
+
+def _was_not_graded_by_a_person(row: ResultRow) -> bool:
+    return row.grade is None or row.grade.source is not GradeSource.PERSON
 
 
 async def _rubric_of(engine: Engine, group: Group) -> int:
@@ -144,20 +145,16 @@ def _tell_queued(config: Config, plan: Plan, *, as_json: bool) -> None:
         return
     batches = ", ".join(map(str, batch_ids))
     say.fact(f"{say.counted(len(plan.left), 'paper')} queued (batch {batches}).")
-    holder = current_holder(config.store.path)
-    if holder is not None and holder.url is not None:
-        say.fact(f"The daemon at {holder.url} grades them; gradeq status shows how far it is.")
+    if daemon := running_daemon(config):
+        say.fact(f"The daemon at {daemon.url} grades them; gradeq status shows how far it is.")
     else:
         say.fact("They wait for a worker: gradeq serve, or gradeq grade --wait.")
 
 
-async def _grade_now(config: Config, order: Order, grace: float, *, as_json: bool) -> Done:
-    default_provider(config)
-    return await Foreground(config, grace, as_json).run(order.here)
-
-
-async def _grade_there(
-    config: Config, order: Order, daemon: Daemon, grace: float, *, as_json: bool
-) -> Done:
+async def _graded(foreground: Foreground, order: Order) -> Done:
+    """By the daemon, where there is one; it needs no provider on this command line."""
+    daemon = running_daemon(foreground.config)
+    if daemon is None:
+        return await foreground.run(order.here)
     plan = await asyncio.to_thread(order.there, daemon)
-    return await Foreground(config, grace, as_json).look_on(plan, daemon)
+    return await foreground.look_on(plan, daemon)

@@ -47,8 +47,8 @@ class Import:
 
     def there(self, daemon: Daemon) -> list[Added]:
         added = daemon.add(self.papers)
-        if self.rubric is not None and self.source is not None:
-            daemon.put_rubric(self.course, self.assignment, self.rubric.name, self.source)
+        if self.source is not None:
+            daemon.put_rubric(self.course, self.assignment, self.source)
         return added
 
 

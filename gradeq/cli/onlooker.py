@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from gradeq.cli.remote import Daemon
@@ -10,6 +13,7 @@ from gradeq.cli.session import Ended
 from gradeq.cli.signals import Stop
 from gradeq.cli.watch import Watch
 from gradeq.clock import Clock, SystemClock
+from gradeq.errors import GradeqError
 from gradeq.store.base import BatchRow, Store
 
 _LOOK_SECONDS = 0.5
@@ -23,25 +27,42 @@ class Onlooker:
     watch: Watch
     stop: Stop
     clock: Clock = field(default_factory=SystemClock)
+    _causes: Counter[str] = field(default_factory=Counter)
 
     async def run(self, store: Store) -> Ended:
         """A stop ends the looking on; the daemon goes on grading."""
-        stuck_on = None
-        with progress_screen(self.clock) as screen:
-            while not self.stop.asked.is_set() and stuck_on is None:
-                standing = await self.watch.look(store)
-                screen.show(standing, "")
-                if standing.is_over:
-                    break
-                stuck_on = _paused(self.watch.batches)
-                await self.clock.wait_for(self.stop.asked, _LOOK_SECONDS)
+        stuck_on = await self._follow(store)
         spent = (await self.watch.look(store)).spent
+        held = Counter({cause: n for cause, n in self._causes.items() if cause != "nothing"})
         return Ended(
             interrupted=self.stop.asked.is_set(),
             stuck_on=stuck_on,
             requests=spent.requests,
             rate_limited=spent.rate_limited,
+            limited_by=next((cause for cause, _ in held.most_common(1)), "nothing"),
         )
+
+    async def _follow(self, store: Store) -> str | None:
+        with progress_screen(self.clock) as screen:
+            while not self.stop.asked.is_set():
+                standing = await self.watch.look(store)
+                screen.show(standing, await self._limit())
+                if standing.is_over:
+                    return None
+                if (stuck_on := _paused(self.watch.batches)) is not None:
+                    return stuck_on
+                await self.clock.wait_for(self.stop.asked, _LOOK_SECONDS)
+        return None
+
+    async def _limit(self) -> str:
+        left = [batch.id for batch in self.watch.batches if batch.finished_at is None]
+        if not left:
+            return ""
+        with suppress(GradeqError):  # it may be stopping just now
+            cause, text = await asyncio.to_thread(self.daemon.limit_of, left[0])
+            self._causes[cause or "nothing"] += 1
+            return text
+        return ""
 
 
 def _paused(batches: tuple[BatchRow, ...]) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
@@ -12,15 +11,18 @@ from urllib.parse import quote
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from gradeq.cli.stores import recording
+from gradeq.cli.tokens import token_of
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
 from gradeq.model import NewSubmission
 from gradeq.store.base import Added, Skipped
+from gradeq.store.sqlite.lock import current_holder
 
 T = TypeVar("T")
 _SECONDS = 60.0
 _AT_ONCE = 500
+_MOST_IDS = 50_000
 _MOST_TEXT = 4_000_000
 """Characters of papers in one request, well below the service's limit for a body."""
 
@@ -38,15 +40,19 @@ async def here_or_there(
         async with recording(config) as engine:
             return await here(engine)
     except StoreLockedError as error:
-        return await asyncio.to_thread(there, daemon_of(error, config))
+        if error.url is None:
+            raise
+        return await asyncio.to_thread(there, _daemon_at(error.url, config))
 
 
-def daemon_of(error: StoreLockedError, config: Config) -> Daemon:
-    """The daemon that holds the database. Raises `error` again where it is none."""
-    if error.url is None:
-        raise error
-    token_variable = config.server.token_env
-    return Daemon(error.url, os.environ.get(token_variable), token_variable)
+def running_daemon(config: Config) -> Daemon | None:
+    """The daemon that writes the database now, if one does."""
+    holder = current_holder(config.store.path)
+    return None if holder is None or holder.url is None else _daemon_at(holder.url, config)
+
+
+def _daemon_at(url: str, config: Config) -> Daemon:
+    return Daemon(url, token_of(config.server), config.server.token_env)
 
 
 class Daemon:
@@ -62,37 +68,45 @@ class Daemon:
     def add(self, papers: Sequence[NewSubmission]) -> list[Added]:
         added: list[Added] = []
         for some in _portions(papers):
-            body = {"submissions": [_paper(one) for one in some]}
-            told = self._ask("POST", "/api/submissions", body)
+            told = self._ask("POST", "/api/submissions", [_paper(one) for one in some])
             added += [_added(one) for one in told["submissions"]]
         return added
 
-    def put_rubric(self, course: str, assignment: str, name: str, source: str) -> None:
+    def put_rubric(self, course: str, assignment: str, source: str) -> None:
         path = f"/api/courses/{quote(course, '')}/assignments/{quote(assignment, '')}/rubric"
-        self._ask("PUT", path, {"name": name, "source": source})
+        self._ask("PUT", path, {"source": source})
 
-    def grade(self, submission_ids: Sequence[int], priority: int) -> int:
-        """The batch that grades them."""
-        body = {"submission_ids": list(submission_ids), "priority": priority}
-        batch_id: int = self._ask("POST", "/api/grade", body)["batch_id"]
-        return batch_id
+    def grade(self, submission_ids: Sequence[int], priority: int) -> list[int]:
+        """The batches that grade them: one, unless there are very many."""
+        batch_ids = []
+        for start in range(0, len(submission_ids), _MOST_IDS):
+            ids = list(submission_ids[start : start + _MOST_IDS])
+            told = self._ask("POST", "/api/grade", {"submission_ids": ids, "priority": priority})
+            batch_ids.append(int(told["batch_id"]))
+        return batch_ids
 
     def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
-        body = {"submission_ids": list(submission_ids), "by": by}
-        told = self._ask("POST", "/api/submissions/release", body)
-        return [
-            Skipped(one["submission_id"], one["code"], one["reason"]) for one in told["skipped"]
-        ]
+        skipped = []
+        for start in range(0, len(submission_ids), _MOST_IDS):
+            ids = list(submission_ids[start : start + _MOST_IDS])
+            told = self._ask("POST", "/api/submissions/release", {"submission_ids": ids, "by": by})
+            skipped += told["skipped"]
+        return [Skipped(one["submission_id"], one["code"], one["reason"]) for one in skipped]
 
-    def act_on_batch(self, batch_id: int, verb: str) -> None:
+    def act_on_batch(self, batch_id: int, verb: str, by: str) -> None:
         """Pause, resume, cancel or retry it."""
-        self._ask("POST", f"/api/batches/{batch_id}/{verb}", {})
+        self._ask("POST", f"/api/batches/{batch_id}/{verb}", {"by": by})
 
-    def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
+    def limit_of(self, batch_id: int) -> tuple[str, str]:
+        """What limits a batch, as one of the limiter's words and in words for people."""
+        told = self._ask("GET", f"/api/batches/{batch_id}")
+        return told["limited_by"] or "", told["text"] or ""
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        data = json.dumps(body).encode()
+        data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data, headers, method=method)  # noqa: S310 - http only
         try:
             with self._opener.open(request, timeout=_SECONDS) as response:
@@ -134,16 +148,18 @@ def _portions(papers: Sequence[NewSubmission]) -> list[list[NewSubmission]]:
 
 
 def _paper(paper: NewSubmission) -> dict[str, Any]:
-    return {
+    own = {
         "id": paper.external_id,
         "text": paper.text,
         "student": paper.student,
         "course": paper.course,
         "assignment": paper.assignment,
-        "extra": dict(paper.extra),
         "status": paper.status.value,
     }
+    taken = {*own, "external_id"}
+    extra = {f"input_{key}" if key in taken else key: paper.extra[key] for key in paper.extra}
+    return {**extra, **own}
 
 
 def _added(told: dict[str, Any]) -> Added:
-    return Added(told["submission_id"], told["id"], told["change"], told.get("reason") or "")
+    return Added(told["id"], told["external_id"], told["change"], told.get("reason") or "")

@@ -24,8 +24,8 @@ _NAMED = 6
 _REASONS = 8
 
 SIMULATED_NOTE = (
-    "SIMULATED: no model has read these papers. The grades are made up by the simulated\n"
-    "provider and carry the flag 'simulated'; they are for trying gradeq out, not for students."
+    "SIMULATED: no model reads these papers. The simulated provider makes the grades\n"
+    "up; they carry the flag 'simulated' and are for trying gradeq, not for students."
 )
 
 
@@ -56,18 +56,23 @@ class Tally:
 
 async def report(plan: Plan, store: Store, out: Path | None) -> Tally:
     """Count what became of the papers; write it to `out` as well."""
+    tallies: list[Tally] = []
 
     async def pages() -> AsyncIterator[Sequence[Exported]]:
+        tally = Tally()
+        tallies.append(tally)
         async for page in result_pages(store, plan.ids):
-            yield [Exported(plan.result(row), kept_columns(row)) for row in page]
+            exported = [Exported(plan.result(row), kept_columns(row)) for row in page]
+            for one in exported:
+                tally.add(one.result)
+            yield exported
 
-    tally = Tally()
-    async for page in pages():
-        for one in page:
-            tally.add(one.result)
     if out is not None:
         await write_results(out, pages)
-    return tally
+    else:
+        async for _ in pages():
+            pass
+    return tallies[-1]
 
 
 def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[str, Any]:
@@ -98,7 +103,9 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
     ]
     lines += _scores(tally)
     lines += _remarks("Ungraded", tally.ungraded)
-    looks = {flag: ids for flag, ids in tally.flagged.items() if flag != Flag.SIMULATED}
+    looks = {
+        flag.replace("_", " "): ids for flag, ids in tally.flagged.items() if flag != Flag.SIMULATED
+    }
     lines += _remarks("To look at first", looks)
     say.fact("\n".join(lines), as_json=as_json)
 
@@ -115,8 +122,8 @@ def _remarks(title: str, remarks: dict[str, list[str]]) -> list[str]:
     if not remarks:
         return []
     ordered = sorted(remarks.items(), key=lambda item: -len(item[1]))
-    lines = [f"  {reason.replace('_', ' ')}: {named(ids)}" for reason, ids in ordered[:_REASONS]]
-    more = [f"  … and {len(ordered) - _REASONS} other reasons"] if len(ordered) > _REASONS else []
+    lines = [f"  {remark}: {named(ids)}" for remark, ids in ordered[:_REASONS]]
+    more = [f"  … and {len(ordered) - _REASONS} others"] if len(ordered) > _REASONS else []
     return [f"{title}:", *lines, *more]
 
 

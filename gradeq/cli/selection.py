@@ -11,7 +11,7 @@ import click
 from gradeq.cli.stores import result_pages
 from gradeq.errors import ConfigError, NotFoundError
 from gradeq.model import SubmissionStatus
-from gradeq.store.base import Store
+from gradeq.store.base import ResultRow, Store
 
 _PAGE = 500
 Place = tuple[str, str]
@@ -73,7 +73,9 @@ async def place(store: Store, chosen: Selection) -> Place:
     return found[0]
 
 
-async def named_papers(store: Store, chosen: Selection) -> list[Group]:
+async def named_papers(
+    store: Store, chosen: Selection, keep: Callable[[ResultRow], bool] = lambda _: True
+) -> list[Group]:
     """The papers with the ids that were typed. Raises NotFoundError or ConfigError."""
     found = await store.find_submissions(chosen.ids, chosen.course, chosen.assignment)
     if missing := [one for one in chosen.ids if one not in found]:
@@ -83,13 +85,9 @@ async def named_papers(store: Store, chosen: Selection) -> list[Group]:
             f"several assignments have a paper {', '.join(ambiguous)}; nothing was changed. "
             "Name one with --course and --assignment"
         )
-    return await _grouped(store, [found[one][0] for one in dict.fromkeys(chosen.ids)])
-
-
-async def _grouped(store: Store, ids: Sequence[int]) -> list[Group]:
     groups: dict[Place, list[int]] = {}
-    async for page in result_pages(store, ids):
-        for row in page:
+    async for page in result_pages(store, [found[one][0] for one in dict.fromkeys(chosen.ids)]):
+        for row in filter(keep, page):
             paper = row.submission
             groups.setdefault((paper.course, paper.assignment), []).append(paper.id)
     return [Group(*where, tuple(found)) for where, found in groups.items()]

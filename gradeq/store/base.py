@@ -321,6 +321,24 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over all batches there ever were."""
+
+    batches: int = 0
+    jobs: int = 0
+    pending: int = 0
+    processing: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    requests: int = 0
+    rate_limited: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRow:
     """One submission with its current grade and its last job: what is exported."""
 
@@ -396,7 +414,10 @@ class Control(Protocol):
     async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]: ...
 
     async def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
-        """Graded papers become released, in the name of the person `by`."""
+        """Graded papers become released, in the name of the person `by`.
+
+        Their open jobs are cancelled: what students see changes only by a person.
+        """
         ...
 
     async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
@@ -430,6 +451,12 @@ class Reading(Protocol):
     async def badges(self, course: str, assignment: str) -> Badges | None: ...
 
     async def assignments(self) -> list[tuple[str, str, Badges]]: ...
+
+    async def assignments_of(
+        self, submission_ids: Sequence[int]
+    ) -> list[tuple[str, str, int | None]]:
+        """Course, assignment and rubric of these papers, each once; unknown ids are left out."""
+        ...
 
     async def submission(self, submission_id: int) -> Submission | None: ...
 
@@ -475,7 +502,13 @@ class Reading(Protocol):
 
     async def attempts(self, job_id: int) -> list[AttemptRow]: ...
 
+    async def attempts_at(self, submission_id: int) -> list[AttemptRow]:
+        """The tries of all jobs of this submission, oldest first."""
+        ...
+
     async def backlog(self) -> list[Backlog]: ...
+
+    async def totals(self) -> Totals: ...
 
     async def batch(self, batch_id: int) -> BatchRow | None: ...
 

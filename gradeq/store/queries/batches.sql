@@ -61,3 +61,13 @@ SELECT pool,
        coalesce(sum(processing), 0) AS processing,
        coalesce(sum(ready + waiting) FILTER (WHERE paused_at IS NOT NULL), 0) AS paused
   FROM batches WHERE finished_at IS NULL GROUP BY pool
+
+-- name: totals
+SELECT count(*) AS batches, coalesce(sum(total), 0) AS jobs,
+       coalesce(sum(ready + waiting), 0) AS pending, coalesce(sum(processing), 0) AS processing,
+       coalesce(sum(completed), 0) AS completed, coalesce(sum(failed), 0) AS failed,
+       coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(requests), 0) AS requests,
+       coalesce(sum(rate_limited), 0) AS rate_limited,
+       coalesce(sum(input_tokens), 0) AS input_tokens,
+       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost
+  FROM batches

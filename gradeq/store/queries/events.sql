@@ -1,6 +1,6 @@
 -- name: event_insert
-INSERT INTO events (at, kind, assignment_id, batch_id, job_id, submission_id, data)
-VALUES (:now, :kind, :assignment_id, :batch_id, :job_id, :submission_id, :data)
+INSERT INTO events (at, kind, assignment_id, batch_id, submission_id)
+VALUES (:now, :kind, :assignment_id, :batch_id, :submission_id)
 
 -- name: events_after
 SELECT e.*, a.course, a.name AS assignment

@@ -22,6 +22,8 @@ SELECT last_insert_rowid()
 UPDATE attempts SET answer_use = w.value ->> 1, error = w.value ->> 2, reason = w.value ->> 3
   FROM json_each(:rows) w
  WHERE attempts.id = w.value ->> 0
+   -- A late outcome takes nothing back from an answer that was used since.
+   AND (w.value ->> 1 <> 'salvage' OR attempts.answer_use = 'stored')
 
 -- name: prefix_ensure
 INSERT INTO prompt_prefixes (sha256, text) VALUES (:sha256, :text) ON CONFLICT DO NOTHING
@@ -44,6 +46,10 @@ SELECT t.id, t.request_key, t.model, t.input_tokens, t.output_tokens, t.cache_re
 
 -- name: attempts_of_job
 SELECT * FROM attempts WHERE job_id = :job_id ORDER BY id
+
+-- name: attempts_at_submission
+SELECT t.* FROM jobs j JOIN attempts t ON t.job_id = j.id
+ WHERE j.submission_id = :submission_id ORDER BY t.id
 
 -- name: grades_latest
 SELECT g.submission_id, max(g.version) AS version,

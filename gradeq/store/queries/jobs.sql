@@ -39,6 +39,17 @@ SELECT j.submission_id, j.id
   JOIN jobs j ON j.submission_id = w.value AND j.grader = :grader
                  AND j.state IN ('pending', 'processing')
 
+-- The open jobs that answered an order when its batch was new, also those that have ended since.
+-- name: jobs_open_then
+SELECT j.submission_id, j.id
+  FROM batches b
+  JOIN json_each(:ids) w
+  JOIN jobs j ON j.submission_id = w.value AND j.grader = b.grader
+                 AND j.created_at <= b.created_at
+                 AND (j.finished_at IS NULL OR j.finished_at >= b.created_at)
+ WHERE b.id = :batch_id
+ ORDER BY j.id
+
 -- name: jobs_of_batch
 SELECT id, submission_id FROM jobs WHERE batch_id = :batch_id ORDER BY id
 
@@ -100,11 +111,17 @@ SELECT s.id, s.external_id, a.course, a.name, s.student, p.text, p.sha256, s.ext
 -- name: owner_served
 UPDATE owners SET last_served = (SELECT max(last_served) + 1 FROM owners) WHERE id = :id
 
+-- Only a processing job has a lease. To name the state here too would, once somebody has run
+-- ANALYZE, let SQLite walk through all jobs in hand for every row of `w`.
 -- name: lease_renew
 UPDATE jobs SET lease_until = :lease_until
   FROM json_each(:leases) w
- WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1 AND jobs.state = 'processing'
+ WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1
 RETURNING jobs.id
+
+-- name: leases_held
+SELECT j.id, j.lease FROM json_each(:leases) w JOIN jobs j ON j.id = w.value ->> 0
+ WHERE j.lease = w.value ->> 1
 
 -- name: lease_held
 SELECT submission_id FROM jobs WHERE id = :id AND state = 'processing' AND lease = :lease
@@ -116,8 +133,7 @@ UPDATE jobs
        updated_at = :now, error = NULL, reason = NULL, overloaded_since = NULL,
        result = w.value ->> 2
   FROM json_each(:rows) w
- WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1 AND jobs.state = 'processing'
-RETURNING jobs.id
+ WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1
 
 -- name: jobs_fail
 UPDATE jobs
@@ -127,24 +143,25 @@ UPDATE jobs
        unusable = unusable + (w.value ->> 4 = 'answer'),
        interruptions = interruptions + (w.value ->> 4 = 'interruption')
   FROM json_each(:rows) w
- WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1 AND jobs.state = 'processing'
-RETURNING jobs.id
+ WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1
 
 -- name: jobs_return
 UPDATE jobs
    SET state = 'pending', lease = NULL, lease_until = NULL, updated_at = :now,
-       error = w.value ->> 2, reason = w.value ->> 3,
+       -- Given back untried, it still stands where its last try left it.
+       error = CASE WHEN w.value ->> 4 = 'none' THEN error ELSE w.value ->> 2 END,
+       reason = CASE WHEN w.value ->> 4 = 'none' THEN reason ELSE w.value ->> 3 END,
        attempts = min(max_attempts, attempts + (w.value ->> 4 = 'attempt')),
        unusable = unusable + (w.value ->> 4 = 'answer'),
        interruptions = interruptions + (w.value ->> 4 = 'interruption'),
        snoozes = snoozes + (w.value ->> 4 IN ('snooze', 'overload')),
-       overloaded_since = CASE WHEN w.value ->> 4 = 'overload'
-                               THEN coalesce(overloaded_since, :now) END,
+       overloaded_since = CASE w.value ->> 4
+                          WHEN 'overload' THEN coalesce(overloaded_since, :now)
+                          WHEN 'none' THEN overloaded_since END,
        run_at = coalesce(w.value ->> 5, :now),
        waiting = coalesce(w.value ->> 5, :now) > :now
   FROM json_each(:rows) w
- WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1 AND jobs.state = 'processing'
-RETURNING jobs.id
+ WHERE jobs.id = w.value ->> 0 AND jobs.lease = w.value ->> 1
 
 -- name: jobs_about
 SELECT j.id, j.batch_id, j.submission_id, j.grader, b.rubric_id

@@ -18,6 +18,12 @@ SELECT in_progress, submitted, graded, released, grading
 SELECT course, name, in_progress, submitted, graded, released, grading
   FROM assignments ORDER BY course, name
 
+-- name: assignments_of
+SELECT DISTINCT a.course, a.name, a.rubric_id
+  FROM json_each(:ids) w
+  JOIN submissions s ON s.id = w.value
+  JOIN assignments a ON a.id = s.assignment_id
+
 -- name: submission_known
 SELECT s.id, s.status, s.version, s.archived_at, s.student, s.extra, p.sha256,
        EXISTS (SELECT 1 FROM grades g
@@ -83,7 +89,7 @@ SELECT s.external_id, s.id
  ORDER BY s.id
 
 -- name: submission_states
-SELECT w.value AS wanted, s.id, s.status, s.archived_at
+SELECT w.value AS wanted, s.id, s.status, s.archived_at, s.assignment_id
   FROM json_each(:ids) w LEFT JOIN submissions s ON s.id = w.value
 
 -- name: submission_archive

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -31,6 +32,7 @@ from gradeq.store.base import (
     Skipped,
     SubmitOrder,
     Submitted,
+    Totals,
 )
 from gradeq.store.sql import load_queries
 from gradeq.store.sqlite import control, grades, outcomes, papers, queue, reads, rows, upkeep
@@ -38,7 +40,7 @@ from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
 from gradeq.store.sqlite.readers import Readers
-from gradeq.store.sqlite.tx import Tx
+from gradeq.store.sqlite.tx import Tx, ids_json
 from gradeq.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -78,13 +80,17 @@ class SqliteStore:
         Raises StoreLockedError, SchemaTooNewError or StoreError; then nothing was changed.
         """
         if self._read_only:
+            self._readers.open()
             await self.last_event()
             return Recovery()
         self._refuse_missing_folder()
         self._lock.acquire()
         try:
+            self._readers.open()
             self._hopper = await open_writer(self.path)
-            self._writer = Writer(self._hopper, self._queries, self._clock, self.path)
+            self._writer = Writer(
+                self._hopper, self._queries, self._clock, self.path, self._tell_listeners
+            )
             return await self._write(outcomes.return_left_behind)
         except sqlite3.Error as error:
             await self.close()
@@ -118,10 +124,12 @@ class SqliteStore:
     async def _write(self, work: Callable[[Tx], T], *, durable: bool = True) -> T:
         if self._writer is None:
             raise StoreError(f"{self.path}: the store is not open for writing")
-        result = await self._writer.run(work, durable=durable)
+        return await self._writer.run(work, durable=durable)
+
+    def _tell_listeners(self) -> None:
+        loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            listener()
-        return result
+            loop.call_soon(listener)
 
     async def _read(self, work: Callable[[Tx], T]) -> T:
         return await self._readers.run(work)
@@ -238,6 +246,12 @@ class SqliteStore:
             )
         )
 
+    async def assignments_of(
+        self, submission_ids: Sequence[int]
+    ) -> list[tuple[str, str, int | None]]:
+        ids = ids_json(submission_ids)
+        return await self._read(lambda tx: [tuple(row) for row in tx.all("assignments_of", ids=ids)])
+
     async def submission(self, submission_id: int) -> Submission | None:
         return await self._read(
             lambda tx: reads.first(tx, "submission_get", rows.to_submission, id=submission_id)
@@ -322,8 +336,18 @@ class SqliteStore:
             lambda tx: reads.every(tx, "attempts_of_job", rows.to_attempt, job_id=job_id)
         )
 
+    async def attempts_at(self, submission_id: int) -> list[AttemptRow]:
+        return await self._read(
+            lambda tx: reads.every(
+                tx, "attempts_at_submission", rows.to_attempt, submission_id=submission_id
+            )
+        )
+
     async def backlog(self) -> list[Backlog]:
         return await self._read(lambda tx: reads.every(tx, "backlog", rows.to_backlog))
+
+    async def totals(self) -> Totals:
+        return await self._read(lambda tx: Totals(**dict(tx.all("totals")[0])))
 
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))
@@ -359,6 +383,10 @@ class SqliteStore:
         target = Path(path)
         if target.exists():
             raise ConflictError(f"{target}: exists already; gradeq overwrites no backup")
+        if not target.parent.is_dir():
+            raise StoreError(
+                f"{target}: the folder {target.parent} does not exist; create it first"
+            )
         await self._readers.alone(lambda conn: upkeep.vacuum_into(conn, target))
 
     async def check(self) -> list[str]:
@@ -368,8 +396,12 @@ class SqliteStore:
         return await self._write(lambda tx: tx.run("events_prune", keep=max(1, keep)).rowcount)
 
     async def checkpoint(self) -> None:
-        if self._hopper is not None:
-            await self._hopper.hop(lambda conn: conn.execute("PRAGMA wal_checkpoint(PASSIVE)"))
+        if self._hopper is None:
+            return
+        try:
+            await self._hopper.hop(upkeep.checkpoint)
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
 
 
 def _require_name(by: str, what: str) -> None:

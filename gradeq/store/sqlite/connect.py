@@ -15,6 +15,7 @@ from gradeq.store.sql import load_migrations, load_schema
 
 T = TypeVar("T")
 SCHEMA_VERSION = 1 + len(load_migrations())
+_OWN_TABLES = frozenset({"submissions", "jobs", "grades", "limiter_state"})
 
 # mmap_size stays 0: a truncated file under a memory map kills the process instead of an error.
 _WRITER_PRAGMAS = """
@@ -78,9 +79,10 @@ def _connect_writer(path: Path) -> sqlite3.Connection:
 
 
 def _make_ready(conn: sqlite3.Connection, path: Path) -> None:
+    refuse_foreign(conn, path)
     refuse_newer(conn, path)
     conn.executescript(_WRITER_PRAGMAS)
-    bring_up_to_date(conn, path)
+    bring_up_to_date(conn)
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:
@@ -91,6 +93,7 @@ def _connect_reader(path: Path) -> sqlite3.Connection:
 
 
 def _make_readable(conn: sqlite3.Connection, path: Path) -> None:
+    refuse_foreign(conn, path)
     refuse_newer(conn, path)
     conn.executescript(_READER_PRAGMAS)
     if conn.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
@@ -107,6 +110,16 @@ def _prepared(conn: sqlite3.Connection, prepare: Callable[[], None]) -> sqlite3.
     return conn
 
 
+def refuse_foreign(conn: sqlite3.Connection, path: Path) -> None:
+    """Before the first pragma: journal_mode would be written into some other program's file."""
+    tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_schema")}
+    if tables and not tables >= _OWN_TABLES:
+        raise StoreError(
+            f"{path}: a database of some other program; gradeq left it as it is. "
+            "Choose another file with --db"
+        )
+
+
 def refuse_newer(conn: sqlite3.Connection, path: Path) -> None:
     """Raises SchemaTooNewError before anything is touched."""
     found = conn.execute("PRAGMA user_version").fetchone()[0]
@@ -117,15 +130,10 @@ def refuse_newer(conn: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def bring_up_to_date(conn: sqlite3.Connection, path: Path) -> None:
+def bring_up_to_date(conn: sqlite3.Connection) -> None:
     """Create the schema in an empty file, or run the migrations that are missing."""
     found = conn.execute("PRAGMA user_version").fetchone()[0]
     if found == 0:
-        if conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-            raise StoreError(
-                f"{path}: a database of some other program; gradeq left it as it is. "
-                "Choose another file with --db"
-            )
         _run_script(conn, load_schema(), SCHEMA_VERSION)
         return
     for version, script in load_migrations():
@@ -141,3 +149,8 @@ def _run_script(conn: sqlite3.Connection, script: str, version: int) -> None:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def library_version() -> tuple[int, int, int]:
+    """Of the SQLite that Python was built with."""
+    return sqlite3.sqlite_version_info

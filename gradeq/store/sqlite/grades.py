@@ -10,7 +10,7 @@ from gradeq.errors import ConflictError, NotFoundError
 from gradeq.model import Grade, GradeSource
 from gradeq.store.base import GradeRow, Settlement
 from gradeq.store.sqlite.rows import from_grade, to_grade_row
-from gradeq.store.sqlite.tx import Tx, ids_json
+from gradeq.store.sqlite.tx import Tx, ids_json, tell
 
 _PERSON = GradeSource.PERSON
 
@@ -22,15 +22,21 @@ def apply(tx: Tx, settlements: Sequence[Settlement]) -> None:
     job_ids = ids_json([one.job_id for one in settlements])
     about = {row[0]: row for row in tx.all("jobs_about", ids=job_ids)}
     papers = [about[one.job_id]["submission_id"] for one in settlements]
+    if None in papers:
+        raise ValueError("a job without a submission cannot end in a grade")
     latest = {row[0]: row for row in tx.all("grades_latest", ids=ids_json(papers))}
     kept = {paper for paper in papers if paper in latest and latest[paper]["by_person"]}
     replaced = [paper for paper in papers if paper in latest and paper not in kept]
     if replaced:
         tx.run("grades_retire", ids=ids_json(replaced))
+    version = {paper: latest[paper]["version"] if paper in latest else 0 for paper in papers}
+    # Two graders may end with one paper at once: both grades are kept, the last one is current.
+    last = {paper: one.job_id for one, paper in zip(settlements, papers, strict=True)}
     rows = []
     for one, paper in zip(settlements, papers, strict=True):
-        version = latest[paper]["version"] + 1 if paper in latest else 1
-        rows.append(_row(tx.now, one, about[one.job_id], version, is_current=paper not in kept))
+        version[paper] += 1
+        is_current = paper not in kept and one.job_id == last[paper]
+        rows.append(_row(tx.now, one, about[one.job_id], version[paper], is_current=is_current))
     tx.many("grade_insert", rows)
     tx.run("submissions_graded", ids=ids_json(papers), now=tx.now)
 
@@ -71,4 +77,5 @@ def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
     told = from_grade(grade)
     tx.many("grade_insert", [(version, True, _PERSON, *machine, *told, by, tx.now, submission_id)])
     tx.run("submissions_graded", ids=ids_json([submission_id]), now=tx.now)
+    tell(tx, "grade.edited", assignment_id=paper["assignment_id"], submission_id=submission_id)
     return to_grade_row(tx.all("grades_of", submission_id=submission_id)[0])

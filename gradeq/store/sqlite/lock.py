@@ -8,6 +8,7 @@ SQLite's own POSIX locks (see "How To Corrupt An SQLite Database File", section 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -69,9 +70,12 @@ class ProcessLock:
         """Let other processes know where this one listens."""
         if self._fd is None:
             return
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, json.dumps({"pid": os.getpid(), "url": url}).encode())
+        told = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        # Only a hint: on a full disk the lock holds without it.
+        with contextlib.suppress(OSError):
+            os.lseek(self._fd, 0, os.SEEK_SET)
+            os.ftruncate(self._fd, 0)
+            os.write(self._fd, told)
 
     def release(self) -> None:
         if self._fd is not None:
@@ -102,3 +106,20 @@ def read_holder(database: Path) -> Holder:
         return Holder(told.get("pid"), told.get("url"))
     except (OSError, ValueError, AttributeError):
         return Holder()
+
+
+def current_holder(database: Path) -> Holder | None:
+    """Who holds the lock at this moment; None where nobody does."""
+    try:
+        fd = os.open(lock_path(database), os.O_RDWR)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return read_holder(database)
+    try:
+        _try_lock(fd)
+    except OSError:
+        return read_holder(database)
+    finally:
+        os.close(fd)
+    return None

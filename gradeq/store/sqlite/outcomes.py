@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradeq.model import JobState
@@ -19,6 +20,9 @@ _WRITES = {
     JobState.FAILED: "jobs_fail",
     JobState.PENDING: "jobs_return",
 }
+# What a bad value raises, as opposed to a disk or database in trouble.
+_BAD_VALUE = (TypeError, ValueError, OverflowError)
+_UNSTORABLE = (*_BAD_VALUE, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
 
 def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
@@ -54,18 +58,59 @@ def _record(tx: Tx, attempts: Iterable[tuple[int, Attempt]], answer_use: str = "
 
 
 def settle(tx: Tx, settlements: Sequence[Settlement], pause_after: int) -> list[bool]:
-    """All of them as sets: one statement per table, not per job."""
-    held: set[int] = set()
-    for state, query in _WRITES.items():
-        rows = [_row(one) for one in settlements if one.state is state]
-        if rows:
-            held |= {row[0] for row in tx.all(query, rows=as_json(rows), now=tx.now)}
-    applied = [one for one in settlements if one.job_id in held]
-    _record_tries(tx, settlements)
-    _mark_answers(tx, settlements, held)
-    grades.apply(tx, [one for one in applied if one.grade is not None])
-    _count_streaks(tx, applied, pause_after)
-    return [one.job_id in held for one in settlements]
+    """As one set; where one of them cannot be stored, one by one: the others are."""
+    try:
+        return _settle_together(tx, settlements, pause_after)
+    except _UNSTORABLE:
+        return [_settle_alone(tx, one, pause_after) for one in settlements]
+
+
+def _settle_alone(tx: Tx, one: Settlement, pause_after: int) -> bool:
+    try:
+        return _settle_together(tx, [one], pause_after)[0]
+    except _UNSTORABLE as error:
+        return _settle_together(tx, [_unstorable(one, error)], pause_after)[0]
+
+
+def _unstorable(one: Settlement, error: Exception) -> Settlement:
+    reason = f"its outcome cannot be stored: {type(error).__name__}: {error}"[:500]
+    crashed = ErrorClass.CRASHED
+    return Settlement(
+        one.job_id,
+        one.lease,
+        JobState.FAILED,
+        error=crashed,
+        reason=reason,
+        attempt=None if one.attempt is None else replace(one.attempt, error=crashed, reason=reason),
+        attempt_id=one.attempt_id,
+    )
+
+
+def _settle_together(tx: Tx, settlements: Sequence[Settlement], pause_after: int) -> list[bool]:
+    """One statement per table, not per job."""
+    with tx.piece():
+        is_held = _fenced(tx, settlements)
+        applied = [one for one, held in zip(settlements, is_held, strict=True) if held]
+        for state, query in _WRITES.items():
+            rows = [_row(one) for one in applied if one.state is state]
+            if rows:
+                tx.run(query, rows=as_json(rows), now=tx.now)
+        _record_tries(tx, settlements)
+        _mark_answers(tx, settlements, is_held)
+        grades.apply(tx, [one for one in applied if one.grade is not None])
+        _count_streaks(tx, applied, pause_after)
+        return is_held
+
+
+def _fenced(tx: Tx, settlements: Sequence[Settlement]) -> list[bool]:
+    """Whether each one's lease is held; a lease ends one job once."""
+    keys = [(one.job_id, one.lease) for one in settlements]
+    held = set(map(tuple, tx.all("leases_held", leases=as_json(keys))))
+    fenced = []
+    for one, key in zip(settlements, keys, strict=True):
+        fenced.append(key in held and one.state in _WRITES)
+        held.discard(key)
+    return fenced
 
 
 def _row(one: Settlement) -> list[Any]:
@@ -81,14 +126,15 @@ def _record_tries(tx: Tx, settlements: Sequence[Settlement]) -> None:
         _record(tx, tries)
 
 
-def _mark_answers(tx: Tx, settlements: Sequence[Settlement], held: set[int]) -> None:
+def _mark_answers(tx: Tx, settlements: Sequence[Settlement], is_held: Sequence[bool]) -> None:
     """What became of the answers that were stored before they were read."""
-    rows = [_answer_use(one, one.job_id in held) for one in settlements if one.attempt_id]
+    told = zip(settlements, is_held, strict=True)
+    rows = [_answer_use(one, held=held) for one, held in told if one.attempt_id]
     if rows:
         tx.run("attempts_use", rows=as_json(rows))
 
 
-def _answer_use(one: Settlement, held: bool) -> list[Any]:
+def _answer_use(one: Settlement, *, held: bool) -> list[Any]:
     if not held:
         return [one.attempt_id, "salvage", None, None]
     if one.state is JobState.COMPLETED:

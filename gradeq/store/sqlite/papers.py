@@ -7,9 +7,12 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 
+from gradeq.errors import ConflictError
 from gradeq.model import NewSubmission, SubmissionStatus
 from gradeq.store.base import Added, Skipped
-from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
+
+_HANDED_IN = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED})
 
 
 def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
@@ -17,6 +20,7 @@ def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
     assignments: dict[tuple[str, str], int] = {}
     added = []
     for paper in papers:
+        _refuse_decided(paper)
         where = (paper.course, paper.assignment)
         if where not in assignments:
             assignments[where] = ensure_assignment(tx, *where)
@@ -26,6 +30,14 @@ def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
     return added
 
 
+def _refuse_decided(paper: NewSubmission) -> None:
+    if paper.status not in _HANDED_IN:
+        raise ConflictError(
+            f"the paper {paper.external_id!r} cannot come in as {paper.status}: grades and "
+            "releases are made here; nothing was stored"
+        )
+
+
 def ensure_assignment(tx: Tx, course: str, name: str) -> int:
     tx.run("assignment_ensure", course=course, name=name)
     return int(tx.value("assignment_id", course=course, name=name))
@@ -33,16 +45,7 @@ def ensure_assignment(tx: Tx, course: str, name: str) -> int:
 
 def _tell_import(tx: Tx, assignment_ids: Iterable[int]) -> None:
     for assignment_id in assignment_ids:
-        tx.run(
-            "event_insert",
-            now=tx.now,
-            kind="submissions.imported",
-            assignment_id=assignment_id,
-            batch_id=None,
-            job_id=None,
-            submission_id=None,
-            data=None,
-        )
+        tell(tx, "submissions.imported", assignment_id=assignment_id)
 
 
 def _add_one(tx: Tx, assignment_id: int, paper: NewSubmission) -> Added:
@@ -166,6 +169,9 @@ def release(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
             skipped.append(archived(row["id"]))
         elif row["status"] == SubmissionStatus.GRADED:
             tx.run("submission_release", id=row["id"], by=by, now=tx.now)
+            tx.run(
+                "job_cancel_of_submission", submission_id=row["id"], now=tx.now, reason="released"
+            )
         elif row["status"] != SubmissionStatus.RELEASED:
             skipped.append(Skipped(row["id"], "not_graded", f"it is {row['status']}, not graded"))
     return skipped

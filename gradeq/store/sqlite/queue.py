@@ -13,7 +13,7 @@ from gradeq.model import Submission, SubmissionStatus
 from gradeq.store.base import Claimed, QueuePosition, Skipped, SubmitOrder, Submitted
 from gradeq.store.sqlite import papers
 from gradeq.store.sqlite.rows import NO_DEADLINE, to_claimed, to_paper
-from gradeq.store.sqlite.tx import Tx, as_json, ids_json
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
 _GRADABLE = frozenset({SubmissionStatus.SUBMITTED.value, SubmissionStatus.GRADED.value})
 
@@ -72,25 +72,30 @@ def _submit_payloads(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
 
 
 def _submit_papers(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
-    accepted, skipped = _sort_out(tx, order.submission_ids)
+    accepted, skipped, assignments = _sort_out(tx, order.submission_ids)
     ids = ids_json(accepted)
     tx.run("jobs_insert_submissions", batch_id=batch_id, ids=ids, **_timing(tx, order))
     tx.run("batch_finish_if_empty", id=batch_id, now=tx.now)
     jobs = tx.pairs("jobs_open_for", ids=ids, grader=order.grader)
     created = tx.value("batch_total", id=batch_id)
+    for assignment_id in assignments:
+        tell(tx, "jobs.queued", assignment_id=assignment_id, batch_id=batch_id)
     return Submitted(batch_id, tuple(jobs[one] for one in accepted), created, tuple(skipped))
 
 
-def _sort_out(tx: Tx, ids: Sequence[int]) -> tuple[list[int], list[Skipped]]:
+def _sort_out(tx: Tx, ids: Sequence[int]) -> tuple[list[int], list[Skipped], set[int]]:
+    """Papers that can be graded, the others with their reasons, the assignments of the first."""
     accepted: list[int] = []
     skipped: list[Skipped] = []
+    assignments: set[int] = set()
     for row in tx.all("submission_states", ids=ids_json(ids)):
-        wanted, found, status, archived_at = row
+        wanted, found, status, archived_at, assignment_id = row
         if found is not None and archived_at is None and status in _GRADABLE:
             accepted.append(found)
+            assignments.add(assignment_id)
         else:
             skipped.append(_why_not_gradable(wanted, found, status, archived_at))
-    return accepted, skipped
+    return accepted, skipped, assignments
 
 
 def _why_not_gradable(
@@ -107,12 +112,11 @@ def _why_not_gradable(
 
 def _earlier(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
     """The same order again: the first answer again, in the order that was asked."""
-    jobs = {row["submission_id"]: row["id"] for row in tx.all("jobs_of_batch", batch_id=batch_id)}
+    own = tx.all("jobs_of_batch", batch_id=batch_id)
     if order.payloads:
-        ids = tuple(row["id"] for row in tx.all("jobs_of_batch", batch_id=batch_id))
-        return Submitted(batch_id, ids, 0)
-    wanted = ids_json(order.submission_ids)
-    jobs |= tx.pairs("jobs_open_for", ids=wanted, grader=order.grader)
+        return Submitted(batch_id, tuple(row["id"] for row in own), 0)
+    jobs = tx.pairs("jobs_open_then", ids=ids_json(order.submission_ids), batch_id=batch_id)
+    jobs |= {row["submission_id"]: row["id"] for row in own}
     found = tuple(jobs[one] for one in order.submission_ids if one in jobs)
     return Submitted(batch_id, found, 0)
 

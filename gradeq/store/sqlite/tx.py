@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,7 +19,10 @@ class Tx:
         self.now = now
 
     def run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
-        return self.conn.execute(self.queries[statement], values)
+        try:
+            return self.conn.execute(self.queries[statement], values)
+        except UnicodeEncodeError:
+            return self.conn.execute(self.queries[statement], _storable(values))
 
     def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Once per row of positional parameters."""
@@ -39,6 +43,50 @@ class Tx:
         """The first column of the first row, or None."""
         row = self.one(statement, **values)
         return None if row is None else row[0]
+
+    @contextmanager
+    def piece(self) -> Iterator[None]:
+        """What happens inside is undone as a whole if it raises; what went before is kept."""
+        self.conn.execute("SAVEPOINT inner_piece")
+        try:
+            yield
+        except Exception:
+            # On some errors SQLite itself has undone the whole transaction.
+            if self.conn.in_transaction:
+                self.conn.execute("ROLLBACK TO inner_piece")
+            raise
+        finally:
+            if self.conn.in_transaction:
+                self.conn.execute("RELEASE inner_piece")
+
+
+def tell(
+    tx: Tx,
+    kind: str,
+    *,
+    assignment_id: int | None = None,
+    batch_id: int | None = None,
+    submission_id: int | None = None,
+) -> None:
+    """An event that no trigger writes."""
+    tx.run(
+        "event_insert",
+        now=tx.now,
+        kind=kind,
+        assignment_id=assignment_id,
+        batch_id=batch_id,
+        submission_id=submission_id,
+    )
+
+
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Half a surrogate pair, as a wrong decoding leaves it, is no character: U+FFFD."""
+    return {
+        name: value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, str)
+        else value
+        for name, value in values.items()
+    }
 
 
 def as_json(value: Any) -> str:

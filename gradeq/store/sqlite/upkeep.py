@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.tx import Tx
 
 
@@ -22,6 +23,10 @@ def secret(tx: Tx) -> bytes:
     return bytes.fromhex(tx.value("meta_get", key="secret"))
 
 
+def checkpoint(conn: sqlite3.Connection) -> None:
+    conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
 def vacuum_into(conn: sqlite3.Connection, target: Path) -> None:
     """Copy into a file beside `target`, then rename: a backup is whole or not there."""
     part = target.with_name(target.name + ".part")
@@ -30,6 +35,8 @@ def vacuum_into(conn: sqlite3.Connection, target: Path) -> None:
         conn.execute("PRAGMA query_only = OFF")
         conn.execute("VACUUM INTO ?", (str(part),))
         os.replace(part, target)
+    except sqlite3.Error as error:
+        raise store_error(error, target) from error
     finally:
         conn.execute("PRAGMA query_only = ON")
         part.unlink(missing_ok=True)

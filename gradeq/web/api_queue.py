@@ -1,0 +1,84 @@
+"""How the whole stands: pools, totals, health."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, fields
+
+from gradeq.limiter.pool import Pool
+from gradeq.store.base import Backlog, Badges
+from gradeq.web.answers import (
+    Health,
+    LevelReading,
+    MinuteAnswer,
+    PoolAnswer,
+    QueueAnswer,
+    StatsAnswer,
+    told,
+)
+from gradeq.web.problems import Problem
+from gradeq.web.site import Site
+
+
+async def queue(site: Site) -> QueueAnswer:
+    """What limits each pool now, what it did in the last minute, and what waits for it."""
+    backlogs = {one.pool: one for one in await site.store.backlog()}
+    pools = site.engine.pools
+    return QueueAnswer(
+        pools=[
+            _pool(pool, backlogs.get(name, Backlog(name))) for name, pool in sorted(pools.items())
+        ],
+        running=sum(one.processing for one in backlogs.values()),
+        strays=[one for name, one in sorted(backlogs.items()) if name not in pools],
+    )
+
+
+def _pool(pool: Pool, backlog: Backlog) -> PoolAnswer:
+    reading = pool.reading()
+    return PoolAnswer(
+        name=pool.name,
+        limited_by=reading.limited_by.value,
+        text=reading.text,
+        in_flight=reading.in_flight,
+        room=reading.room,
+        concurrency=reading.concurrency,
+        concurrency_needed=reading.concurrency_needed,
+        wait_seconds=None if math.isinf(reading.wait_seconds) else reading.wait_seconds,
+        parked_reason=reading.parked_reason,
+        levels=[told(LevelReading, gauge) for gauge in reading.levels],
+        last_minute=told(MinuteAnswer, reading.last_minute),
+        backlog=backlog,
+    )
+
+
+async def stats(site: Site) -> StatsAnswer:
+    """Totals: papers by status, jobs, calls, tokens and cost of all batches there ever were."""
+    rows = await site.store.assignments()
+    return StatsAnswer(
+        courses=len({course for course, _, _ in rows}),
+        assignments=len(rows),
+        submissions=_summed([badges for _, _, badges in rows]),
+        work=await site.store.totals(),
+        events=await site.store.last_event(),
+    )
+
+
+def _summed(badges: list[Badges]) -> Badges:
+    counts = [asdict(one) for one in badges]
+    return Badges(**{one.name: sum(c[one.name] for c in counts) for one in fields(Badges)})
+
+
+async def healthz(site: Site) -> Health:  # noqa: ARG001
+    """The process lives and answers. Open to everybody."""
+    return Health("ok")
+
+
+async def readyz(site: Site) -> Health:
+    """The store can be read and results can be saved; 503 with the reason where not."""
+    trouble = site.engine.trouble
+    if trouble is not None:
+        raise Problem(503, "not_ready", str(trouble), headers={"Retry-After": "5"})
+    if not site.engine.is_open or site.feed.is_over:
+        raise Problem(503, "not_ready", "gradeq is starting or stopping")
+    await site.store.last_event()
+    return Health("ready")

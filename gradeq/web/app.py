@@ -1,0 +1,89 @@
+"""The application: routes, protection and the engine behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from gradeq import __version__
+from gradeq.engine import Engine
+from gradeq.web.auth import Gate
+from gradeq.web.endpoint import Endpoint, as_json
+from gradeq.web.feed import Feed
+from gradeq.web.headers import SecureHeaders
+from gradeq.web.openapi import describe
+from gradeq.web.page import STATIC, page
+from gradeq.web.paths import EncodedParts
+from gradeq.web.problems import router_problem
+from gradeq.web.routes import ENDPOINTS
+from gradeq.web.site import Site
+
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    engine: Engine,
+    *,
+    token: str | None = None,
+    owns_engine: bool = False,
+    hosts: Sequence[str] = (),
+    heartbeat_seconds: float = 15.0,
+) -> Starlette:
+    """The service as an ASGI application, to be served or mounted.
+
+    A mounted application's lifespan is not run: the host opens the engine (`lifespan=
+    engine.lifespan`), unless this is the whole application (`owns_engine=True`). With a `token`
+    everything but /healthz asks for it. Without one, requests must name this machine or one of
+    `hosts` ("*": any) in their Host header; give `hosts` only where something else checks who
+    asks. Raises ConfigError for a blank token.
+    """
+    Gate(_nowhere, token=token, hosts=hosts)
+    site = Site(engine, Feed(engine.store), heartbeat_seconds)
+    app = Starlette(
+        routes=list(_routes(site)),
+        lifespan=engine.lifespan if owns_engine else None,
+        middleware=[
+            Middleware(SecureHeaders),
+            Middleware(EncodedParts),
+            Middleware(Gate, token=token, hosts=hosts),
+        ],
+        exception_handlers={HTTPException: router_problem},
+    )
+    app.router.redirect_slashes = False
+    app.state.site = site
+    return app
+
+
+async def _nowhere(*_: object) -> None:
+    """Stands for an application where only the settings around it are checked."""
+
+
+def _routes(site: Site) -> Iterator[BaseRoute]:
+    for path, group in groupby(ENDPOINTS, key=lambda one: one.path):
+        by_method = {one.method: one for one in group}
+        yield Route(path, _answering(site, by_method), methods=list(by_method))
+    description = describe(ENDPOINTS, __version__)
+    yield Route("/openapi.json", partial(_described, description))
+    yield Route("/", partial(page, site))
+    yield Mount("/static", StaticFiles(directory=STATIC))
+
+
+def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:
+    async def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await by_method[method].respond(site, request)
+
+    return answer
+
+
+async def _described(description: Mapping[str, object], _: Request) -> Response:
+    return as_json(description)

@@ -1,0 +1,140 @@
+"""What went wrong, as application/problem+json (RFC 9457) with a stable `code`."""
+
+from __future__ import annotations
+
+import http
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gradeq.errors import (
+    ConfigError,
+    ConflictError,
+    GradeqError,
+    InputError,
+    NotFoundError,
+    RubricError,
+    StoreError,
+)
+
+log = logging.getLogger("gradeq")
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS: tuple[tuple[type[GradeqError], int], ...] = (
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (RubricError, 422),
+    (InputError, 422),
+    (ConfigError, 422),
+    (StoreError, 503),
+)
+_BY_ROUTER = {404: "no_such_path", 405: "method_not_allowed"}
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request; `path` says where, as in `$[3].text`."""
+
+    path: str
+    problem: str
+
+
+class ProblemAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Every error's body. `code` is stable, `detail` is for people and may change."""
+
+    title: str
+    status: int
+    code: str
+    detail: str
+    type: str = "about:blank"
+    problems: tuple[Flaw, ...] = ()
+    incident: str | None = None
+
+
+class Problem(Exception):
+    """Raised by whatever answers a request; told to the client as it is."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        problems: Sequence[Flaw] = (),
+        headers: Mapping[str, str] | None = None,
+        incident: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.headers = headers
+        self.answer = ProblemAnswer(
+            title=http.HTTPStatus(status).phrase,
+            status=status,
+            code=code,
+            detail=detail,
+            problems=tuple(problems),
+            incident=incident,
+        )
+
+    def response(self) -> Response:
+        return Response(
+            msgspec.json.encode(self.answer),
+            self.answer.status,
+            headers={"Cache-Control": "no-store", **(self.headers or {})},
+            media_type=MEDIA_TYPE,
+        )
+
+
+def problem_of(error: Exception, request: Request) -> Problem:
+    """The problem to tell of. What nobody expected is logged whole and told only by a number."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, GradeqError):
+        return _expected(error)
+    incident = secrets.token_hex(4)
+    log.error(
+        "incident %s: %s %s failed", incident, request.method, request.url.path, exc_info=error
+    )
+    return Problem(
+        500,
+        "internal_error",
+        f"gradeq itself failed here; its log tells more under incident {incident}",
+        incident=incident,
+    )
+
+
+def _expected(error: GradeqError) -> Problem:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if status == 503:
+        log.error("%s", error)
+    return Problem(
+        status,
+        error.code,
+        str(error),
+        problems=_flaws(error),
+        headers={"Retry-After": "5"} if status == 503 else None,
+    )
+
+
+def _flaws(error: GradeqError) -> list[Flaw]:
+    if isinstance(error, InputError):
+        return [Flaw("$", problem) for problem in error.problems]
+    if isinstance(error, RubricError):
+        _, *mistakes = str(error).split("\n")
+        return [Flaw("$", mistake.strip()) for mistake in mistakes or [str(error)]]
+    return []
+
+
+async def router_problem(request: Request, error: Exception) -> Response:
+    """For what the router itself refuses: unknown paths and methods."""
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    detail = {
+        404: f"there is no {request.url.path} here; /openapi.json lists what there is",
+        405: f"{request.url.path} cannot be asked for with {request.method}",
+    }.get(status, error.detail)
+    code = _BY_ROUTER.get(status, "refused")
+    return Problem(status, code, detail, headers=error.headers).response()

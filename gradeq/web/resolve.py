@@ -1,0 +1,65 @@
+"""Which submissions are meant: ids of gradeq as they are, people's own ids looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gradeq.store.base import Skipped
+from gradeq.web.answers import SkippedAnswer
+from gradeq.web.problems import Flaw, Problem
+from gradeq.web.site import Site
+
+_MOST_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """`ids` in the order asked, each once; `names` are the words that they were asked for with."""
+
+    ids: list[int]
+    names: Mapping[int, int | str]
+    unknown: list[SkippedAnswer]
+
+    def told(self, skipped: Iterable[Skipped]) -> list[SkippedAnswer]:
+        """All that was skipped, by the ids that the client knows."""
+        return [*self.unknown, *map(self._told, skipped)]
+
+    def _told(self, one: Skipped) -> SkippedAnswer:
+        name = self.names.get(one.submission_id, one.submission_id)
+        return SkippedAnswer(name, one.code, one.reason)
+
+
+async def resolve(
+    site: Site, wanted: Sequence[int | str], course: str | None, assignment: str | None
+) -> Meant:
+    """Raises a Problem where an own id stands for submissions of several assignments."""
+    own = list(dict.fromkeys(one for one in wanted if isinstance(one, str)))
+    found = await site.store.find_submissions(own, course, assignment) if own else {}
+    _refuse_ambiguous(found)
+    names: dict[int, int | str] = {}
+    unknown = []
+    for one in dict.fromkeys(wanted):
+        if isinstance(one, int):
+            names.setdefault(one, one)
+        elif one in found:
+            names.setdefault(found[one][0], one)
+        else:
+            unknown.append(SkippedAnswer(one, "not_found", f"there is no submission {one!r}"))
+    return Meant(list(names), names, unknown)
+
+
+def _refuse_ambiguous(found: Mapping[str, Sequence[int]]) -> None:
+    flaws = [
+        Flaw("$.submission_ids", f"{name!r} may be any of the submissions {list(ids)}")
+        for name, ids in found.items()
+        if len(ids) > 1
+    ]
+    if flaws:
+        raise Problem(
+            422,
+            "ambiguous_id",
+            f"{len(flaws)} ids stand for submissions of several assignments; nothing was done. "
+            "Name course and assignment, or use gradeq's own ids",
+            problems=flaws[:_MOST_TOLD],
+        )

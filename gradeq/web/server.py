@@ -1,0 +1,187 @@
+"""A real server for the service: opens the engine, listens, and stops softly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from starlette.applications import Starlette
+
+from gradeq.engine import Engine
+from gradeq.errors import ConfigError
+from gradeq.web.app import create_app
+from gradeq.web.auth import is_loopback
+
+_HTTP_GRACE_SECONDS = 5
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
+
+
+async def serve(
+    engine: Engine,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: str | None = None,
+    *,
+    stop: asyncio.Event | None = None,
+    on_ready: Callable[[str], None] | None = None,
+) -> int:
+    """Open `engine` and serve it until SIGTERM, Ctrl-C or `stop`; how many jobs were given back.
+
+    Port 0 takes a free one; `on_ready` is told the address. The stop is soft: nothing new is
+    claimed, streams end, requests get 5 seconds and calls the engine's grace; a second signal
+    stops at once. Sets `stop` when a signal comes. Raises ConfigError where the address cannot be
+    used, or where others can reach it and there is no token; else what opening the engine raises.
+    """
+    check_address(host, token)
+    stop = stop or asyncio.Event()
+    app = create_app(engine, token=token)
+    async with engine, _running(app, host, port) as server:
+        with _signals(stop, lambda: _hurry(engine, server)):
+            engine.store.announce(server.url)
+            if on_ready is not None:
+                on_ready(server.url)
+            await server.serve_until(stop)
+            engine.store.announce(None)
+            app.state.site.feed.end()
+            await engine.stop_claiming()
+            await server.end()
+            return await engine.stop()
+
+
+def check_address(host: str, token: str | None) -> None:
+    """Raises ConfigError for an address that others can reach and no token guards."""
+    if token is None and not is_loopback(host.lower()):
+        raise ConfigError(
+            f"{host or 'every address of this machine'} can be reached from elsewhere, and there "
+            "is no token; nothing was started. Set GRADEQ_TOKEN to a long random text, or listen "
+            "on 127.0.0.1"
+        )
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers: a stop of this service is more than one of its own."""
+
+    def __init__(self, app: Starlette, listener: socket.socket, url: str) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_HTTP_GRACE_SECONDS,
+            )
+        )
+        self.url = url
+        self._listening = asyncio.Event()
+        self._serving = asyncio.create_task(self.serve([listener]))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening.set()
+
+    async def listen(self) -> None:
+        """Return when requests are answered."""
+        await self._first(self._listening)
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        await self._first(stop)
+
+    async def end(self) -> None:
+        """Take no more requests; return when those under way are answered or cut off."""
+        self.should_exit = True
+        await self._serving
+
+    async def _first(self, event: asyncio.Event) -> None:
+        """Wait for `event`; a server that ends by itself raises its error."""
+        waiting = asyncio.create_task(event.wait())
+        try:
+            await asyncio.wait((waiting, self._serving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._serving.done():
+            self._serving.result()
+
+
+@contextlib.asynccontextmanager
+async def _running(app: Starlette, host: str, port: int) -> AsyncIterator[_Server]:
+    listener = _listen(host, port)
+    server = _Server(app, listener, _url(host, listener.getsockname()[1]))
+    try:
+        await server.listen()
+        yield server
+    finally:
+        server.force_exit = True
+        await server.end()
+        listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        family, _, _, _, address = found[0]
+        return socket.create_server(address, family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"cannot listen on {host or '*'} port {port} ({why}); nothing was started. "
+            "Choose another port, or 0 for any that is free"
+        ) from error
+
+
+def _url(host: str, port: int) -> str:
+    """Where programs on this machine find it."""
+    host = _EVERYWHERE.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _hurry(engine: Engine, server: _Server) -> None:
+    server.force_exit = True
+    engine.hurry()
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event, hurry: Callable[[], None]) -> Iterator[None]:
+    """The first signal sets `stop`, the second hurries, a third does what it always did.
+
+    By signal.signal and not by the loop's add_signal_handler, which Windows does not have.
+    Outside the main thread no signals arrive.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def note() -> None:
+        if stop.is_set():
+            restore()
+            hurry()
+        stop.set()
+
+    def restore() -> None:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    def heard(_number: int, _frame: object) -> None:
+        loop.call_soon_threadsafe(note)
+
+    known = [getattr(signal, name) for name in _SIGNALS if hasattr(signal, name)]
+    before = {one: signal.signal(one, heard) for one in known}
+    try:
+        yield
+    finally:
+        restore()

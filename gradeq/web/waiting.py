@@ -1,0 +1,88 @@
+"""Why work waits, and for about how long."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import structs
+
+from gradeq.limiter.reading import Reading
+from gradeq.model import JobState
+from gradeq.store.base import BatchRow, JobRow, QueuePosition
+from gradeq.web.answers import BatchAnswer, Waiting, told
+from gradeq.web.site import Site
+
+_PAUSED = "paused"
+_SCHEDULED = "run_at"
+_NO_GRADER = "no_grader"
+
+
+async def why_waiting(site: Site, job: JobRow) -> Waiting | None:
+    """None for a job that does not wait."""
+    position = await site.store.position(job.id) if job.state is JobState.PENDING else None
+    if position is None:
+        return None
+    pool = site.engine.pools.get(position.pool)
+    reading = None if pool is None else pool.reading()
+    limited_by, text = _cause(job, position, reading)
+    return Waiting(
+        position=position.ahead,
+        run_at=position.run_at,
+        eta_seconds=_job_eta(site, position, reading),
+        limited_by=limited_by,
+        text=text,
+        paused_by=position.paused_by,
+        pause_reason=position.pause_reason,
+        parked_reason=None if reading is None else reading.parked_reason,
+    )
+
+
+def _cause(job: JobRow, position: QueuePosition, reading: Reading | None) -> tuple[str, str]:
+    if position.paused_by is not None:
+        return _PAUSED, paused_text(position.paused_by, position.pause_reason)
+    if reading is None:
+        return _NO_GRADER, f"no grader of this process works through {position.pool}"
+    if position.waiting:
+        return _SCHEDULED, f"waits for its time; last: {job.reason or 'not tried yet'}"
+    return reading.limited_by.value, reading.text
+
+
+def paused_text(by: str | None, reason: str | None) -> str:
+    return f"its batch is paused by {by}" + (f": {reason}" if reason else "")
+
+
+def _job_eta(site: Site, position: QueuePosition, reading: Reading | None) -> float | None:
+    if reading is None or position.paused_by is not None:
+        return None
+    turn = eta_seconds(reading, position.ahead + 1)
+    if turn is None or not position.waiting:
+        return turn
+    until_due = (position.run_at - site.engine.clock.now_ms()) / 1000
+    return max(turn, round(until_due, 1))
+
+
+def eta_seconds(reading: Reading, calls: int) -> float | None:
+    """At the pace of the last minute; None while there is none, or while only a person can help."""
+    pace = reading.last_minute.answered_per_second
+    if pace <= 0 or math.isinf(reading.wait_seconds):
+        return None
+    return round(max(0.0, reading.wait_seconds) + calls / pace, 1)
+
+
+def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
+    """The row, and what holds it up while it is open."""
+    answer = told(BatchAnswer, row)
+    if row.finished_at is not None:
+        return answer
+    if row.paused_by is not None:
+        return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
+    pool = site.engine.pools.get(row.pool)
+    if pool is None:
+        return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")
+    reading = pool.reading()
+    eta = eta_seconds(reading, row.pending + row.processing)
+    return _held(answer, reading.limited_by.value, reading.text, eta)
+
+
+def _held(answer: BatchAnswer, by: str, text: str, eta: float | None = None) -> BatchAnswer:
+    return structs.replace(answer, limited_by=by, text=text, eta_seconds=eta)

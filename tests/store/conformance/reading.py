@@ -1,0 +1,336 @@
+"""What can be read: badges, lists and pages, positions, results, events."""
+
+from __future__ import annotations
+
+import pytest
+
+from gradeq.clock import ManualClock
+from gradeq.model import JobState, SubmissionStatus
+from gradeq.outcome import ErrorClass
+from gradeq.store.base import Backlog, Badges, Store
+
+from .base import Suite
+from .helpers import (
+    ASSIGNMENT,
+    COURSE,
+    GRADE,
+    POOL,
+    StoreMaker,
+    add,
+    again,
+    attempt,
+    claim,
+    claim_one,
+    done,
+    failed,
+    graded,
+    items,
+    kinds_since,
+    queued,
+    settle,
+    submit,
+)
+
+
+class ReadingSuite(Suite):
+    async def test_badges(self, store: Store) -> None:
+        assert await store.badges(COURSE, ASSIGNMENT) is None
+        await add(store, "draft", status=SubmissionStatus.IN_PROGRESS)
+        await queued(store, "waiting")
+        await add(store, "ann", assignment="essay-2")
+        assert await store.badges(COURSE, ASSIGNMENT) == Badges(
+            in_progress=1, submitted=1, grading=1
+        )
+        assert await store.assignments() == [
+            (COURSE, ASSIGNMENT, Badges(in_progress=1, submitted=1, grading=1)),
+            (COURSE, "essay-2", Badges(submitted=1)),
+        ]
+
+    async def test_a_tab_page_by_page(self, store: Store) -> None:
+        ids = await add(store, *"abcde")
+        await graded(store, "done")
+        await add(store, "elsewhere", assignment="essay-2")
+        submitted = SubmissionStatus.SUBMITTED
+        seen: list[int] = []
+        while page := await store.submissions(
+            COURSE, ASSIGNMENT, submitted, after=seen[-1] if seen else 0, limit=2
+        ):
+            assert len(page) <= 2
+            seen += [one.id for one in page]
+        assert seen == ids
+
+    async def test_all_tabs_at_once_are_in_order(self, store: Store) -> None:
+        [first] = await add(store, "first")
+        [second] = await graded(store, "second")
+        [third] = await add(store, "third", status=SubmissionStatus.IN_PROGRESS)
+        [away] = await add(store, "away")
+        await store.archive([away])
+        found = await store.submissions(COURSE, ASSIGNMENT)
+        assert [one.id for one in found] == [first, second, third]
+        assert [one.id for one in await store.submissions(COURSE, ASSIGNMENT, limit=2)] == [
+            first,
+            second,
+        ]
+        archived = await store.submissions(COURSE, ASSIGNMENT, archived=True)
+        assert [one.id for one in archived] == [away]
+
+    async def test_finding_by_the_users_own_ids(self, store: Store) -> None:
+        [here] = await add(store, "ann")
+        [there] = await add(store, "ann", assignment="essay-2")
+        assert await store.find_submissions(["ann", "who"], None, None) == {"ann": [here, there]}
+        assert await store.find_submissions(["ann"], COURSE, "essay-2") == {"ann": [there]}
+        assert await store.find_submissions([], None, None) == {}
+
+    async def test_what_can_be_graded(self, store: Store) -> None:
+        waiting = await add(store, "a", "b")
+        await graded(store, "done")
+        await add(store, "draft", status=SubmissionStatus.IN_PROGRESS)
+        [away] = await add(store, "away")
+        await store.archive([away])
+        assert await store.gradable(COURSE, ASSIGNMENT) == waiting
+        assert await store.gradable(COURSE, "none") == []
+
+    async def test_what_is_not_there(self, store: Store) -> None:
+        assert await store.submission(9) is None
+        assert await store.job(9) is None
+        assert await store.rubric(9) is None
+        assert await store.assignment_rubric(COURSE, ASSIGNMENT) is None
+        assert await store.position(9) is None
+        assert await store.unapplied_answer(9, "key") is None
+        assert await store.grades(9) == await store.attempts(9) == await store.results([9]) == []
+
+    async def test_jobs_page_by_page_and_by_state(self, store: Store) -> None:
+        submitted = await items(store, 5)
+        first, second = await claim(store, 2)
+        await settle(store, done(first, None), failed(second))
+        batch = submitted.id
+        assert [one.id for one in await store.jobs(batch_id=batch, limit=2)] == list(
+            submitted.job_ids[:2]
+        )
+        after = submitted.job_ids[1]
+        assert len(await store.jobs(batch_id=batch, after=after)) == 3
+        [only] = await store.jobs(batch_id=batch, state=JobState.FAILED)
+        assert only.id == second.job.id
+        assert await store.jobs(batch_id=999) == []
+
+    async def test_batches_newest_first(self, store: Store) -> None:
+        ids = [(await items(store)).id for _ in range(5)]
+        page = await store.batches(limit=2)
+        assert [one.id for one in page] == ids[:-3:-1]
+        rest = await store.batches(before=page[-1].id)
+        assert [one.id for one in rest] == ids[2::-1]
+
+    async def test_rubrics_have_versions(self, store: Store, clock: ManualClock) -> None:
+        first = await store.save_rubric("essay", "a" * 64, "one")
+        assert await store.save_rubric("essay", "a" * 64, "one") == first
+        second = await store.save_rubric("essay", "b" * 64, "two")
+        other = await store.save_rubric("poem", "a" * 64, "one")
+        rows = [await store.rubric(one) for one in (first, second, other)]
+        told = [(row.name, row.version, row.source) for row in rows if row]
+        assert told == [("essay", 1, "one"), ("essay", 2, "two"), ("poem", 1, "one")]
+        await store.assign_rubric(COURSE, ASSIGNMENT, second)
+        assert await store.assignment_rubric(COURSE, ASSIGNMENT) == second
+
+    async def test_limiter_state(self, store: Store) -> None:
+        assert await store.pools() == {}
+        await store.save_pool(POOL, {"level": 1})
+        await store.save_pool(POOL, {"level": 2.5, "gate": None})
+        await store.save_pool("other", {})
+        assert await store.pools() == {POOL: {"level": 2.5, "gate": None}, "other": {}}
+
+
+class PositionSuite(Suite):
+    async def ahead(self, store: Store, job_id: int) -> int:
+        place = await store.position(job_id)
+        assert place is not None
+        return place.ahead
+
+    async def test_a_place_in_the_queue(self, store: Store) -> None:
+        first = await items(store, 3)
+        second = await items(store, 2)
+        assert [await self.ahead(store, one) for one in first.job_ids] == [0, 1, 2]
+        assert [await self.ahead(store, one) for one in second.job_ids] == [3, 4]
+        urgent = await items(store, 2, priority=1)
+        assert await self.ahead(store, urgent.job_ids[1]) == 1
+        assert await self.ahead(store, first.job_ids[0]) == 2
+        await items(store, interactive=True, priority=10)
+        assert await self.ahead(store, urgent.job_ids[0]) == 1
+
+    async def test_the_place_moves_up(self, store: Store) -> None:
+        submitted = await items(store, 3)
+        await claim(store, 2)
+        assert await self.ahead(store, submitted.job_ids[2]) == 0
+        assert await store.position(submitted.job_ids[0]) is None
+
+    async def test_why_it_waits(self, store: Store, clock: ManualClock) -> None:
+        submitted = await items(store, 2)
+        due = clock.now_ms() + 5000
+        await settle(store, again(await claim_one(store), run_at=due))
+        waiting = await store.position(submitted.job_ids[0])
+        assert waiting is not None
+        assert (waiting.waiting, waiting.run_at, waiting.pool) == (True, due, POOL)
+        await store.pause(submitted.id, "Ms Lee", "wrong rubric")
+        paused = await store.position(submitted.job_ids[1])
+        assert paused is not None
+        assert (paused.paused_by, paused.pause_reason) == ("Ms Lee", "wrong rubric")
+        assert not paused.waiting
+
+    async def test_paused_work_holds_up_nobody(self, store: Store) -> None:
+        first = await items(store, 3)
+        second = await items(store)
+        await store.pause(first.id, "Ms Lee")
+        assert await self.ahead(store, second.job_ids[0]) == 0
+
+    async def test_the_backlog_by_what_it_waits_for(self, store: Store, clock: ManualClock) -> None:
+        assert await store.backlog() == []
+        await items(store, 3)
+        await claim(store, 1)
+        await items(store, run_at=clock.now_ms() + 1000)
+        paused = await items(store, 2)
+        await store.pause(paused.id, "Ms Lee")
+        await items(store, pool="other")
+        assert sorted(await store.backlog(), key=lambda one: one.pool) == [
+            Backlog(POOL, ready=2, waiting=1, processing=1, paused=2),
+            Backlog("other", ready=1),
+        ]
+        assert not any(one.is_idle for one in await store.backlog())
+
+    async def test_a_finished_backlog_is_gone(self, store: Store) -> None:
+        await items(store)
+        await settle(store, done(await claim_one(store), None))
+        assert await store.backlog() == []
+
+
+class ResultSuite(Suite):
+    async def test_one_row_per_paper_in_the_order_asked_for(self, store: Store) -> None:
+        names = ("a", "b", "c", "d")
+        submitted = await queued(store, *names)
+        ids = await add(store, *names)
+        a, b, c, _ = await claim(store)
+        refused = attempt(ErrorClass.RATE_LIMITED)
+        why = {"error": ErrorClass.RATE_LIMITED, "reason": "429"}
+        await settle(store, again(a, attempt=refused, **why), failed(b, "blank"), done(c))
+        await settle(store, done(await claim_one(store), attempt=attempt()))
+        await store.pause(submitted.id, "Ms Lee", "lunch")
+
+        rows = await store.results([ids[1], 999, ids[0], ids[3], ids[2]])
+        assert [row.submission.id for row in rows] == [ids[1], ids[0], ids[3], ids[2]]
+        blank, good, running, plain = rows
+        assert blank.job is not None
+        assert (blank.grade, blank.job.state, blank.job.reason) == (None, "failed", "blank")
+        assert good.grade is not None
+        assert (good.grade.grade, good.attempts) == (GRADE, 2)
+        assert (good.input_tokens, good.output_tokens) == (2400, 600)
+        assert good.cost == pytest.approx(0.5)
+        assert running.job is not None
+        assert (running.job.state, running.pause_reason) == ("processing", "lunch")
+        assert (plain.attempts, plain.cost) == (0, 0.0)
+
+    async def test_only_the_current_grade_and_the_last_job_count(self, store: Store) -> None:
+        [ann] = await graded(store, "ann")
+        again_ = await submit(store, [ann])
+        [row] = await store.results([ann])
+        assert row.grade is not None
+        assert row.job is not None
+        assert (row.grade.version, row.job.id) == (1, again_.job_ids[0])
+        await settle(store, done(await claim_one(store)))
+        [row] = await store.results([ann])
+        assert row.grade is not None
+        assert row.grade.version == 2
+
+    async def test_a_paper_that_was_never_queued(self, store: Store) -> None:
+        [row] = await store.results(await add(store, "ann"))
+        assert (row.grade, row.job, row.attempts, row.pause_reason) == (None, None, 0, None)
+
+
+class EventSuite(Suite):
+    async def test_a_paper_s_way_as_events(self, store: Store, clock: ManualClock) -> None:
+        [ann] = await graded(store, "ann")
+        await store.release([ann], "Ms Lee")
+        events = await store.events(0)
+        assert [one.seq for one in events] == sorted({one.seq for one in events})
+        kinds = [one.kind for one in events if not one.kind.startswith("batch.")]
+        assert kinds == [
+            "submissions.imported",
+            "jobs.queued",
+            "job.processing",
+            "job.completed",
+            "submission.graded",
+            "submission.released",
+        ]
+        released = events[-1]
+        assert (released.course, released.assignment) == (COURSE, ASSIGNMENT)
+        assert (released.submission_id, released.at) == (ann, clock.now_ms())
+        assert await store.last_event() == released.seq
+
+    async def test_an_event_and_its_change_are_one_transaction(self, store: Store) -> None:
+        """What fails leaves no event; what is told has happened."""
+        ids = await graded(store, "ann")
+        before = await store.last_event()
+        await store.release([999], "Ms Lee")
+        await settle(store)
+        await store.cancel(job_ids=[999])
+        assert await kinds_since(store, before) == []
+        await store.archive(ids)
+        [event] = await store.events(before)
+        paper = await store.submission(ids[0])
+        assert paper is not None
+        assert (event.kind, event.at) == ("submission.archived", paper.archived_at)
+
+    async def test_a_batch_s_turns_are_events(self, store: Store) -> None:
+        batch_id = (await items(store)).id
+        before = await store.last_event()
+        await store.pause(batch_id, "Ms Lee", "wrong rubric")
+        await store.resume(batch_id)
+        await settle(store, done(await claim_one(store), None))
+        told = [one for one in await store.events(before) if one.kind.startswith("batch.")]
+        assert [one.kind for one in told] == ["batch.paused", "batch.pending", "batch.completed"]
+        assert told[0].data == {"reason": "wrong rubric"}
+        assert {one.batch_id for one in told} == {batch_id}
+
+    async def test_pages_of_events(self, store: Store) -> None:
+        await graded(store, "ann", "bob")
+        every = await store.events(0)
+        assert await store.events(0, limit=3) == every[:3]
+        assert await store.events(every[2].seq, limit=2) == every[3:5]
+        assert await store.events(every[-1].seq) == []
+
+    async def test_pruning_keeps_the_newest_and_the_numbering(self, store: Store) -> None:
+        await graded(store, "ann", "bob")
+        every = await store.events(0)
+        assert await store.prune_events(3) == len(every) - 3
+        assert await store.events(0) == every[-3:]
+        assert await store.prune_events(0) == 2
+        await graded(store, "cem")
+        assert (await store.events(0))[0] == every[-1]
+        assert [one.seq for one in await store.events(0)][1] == every[-1].seq + 1
+
+    async def test_listeners_hear_of_every_commit(self, store: Store) -> None:
+        heard: list[int] = []
+        store.subscribe(lambda: heard.append(1))
+        await items(store)
+        count = len(heard)
+        assert count >= 1
+        await store.batches()
+        assert len(heard) == count
+        await claim(store)
+        assert len(heard) > count
+
+
+class LifeSuite:
+    async def test_the_secret_is_the_database_s_own(self, make_store: StoreMaker) -> None:
+        store = await make_store()
+        secret = await store.secret()
+        assert len(secret) == 32
+        assert await store.secret() == secret
+        await store.close()
+        assert await (await make_store()).secret() == secret
+
+    async def test_a_store_can_be_closed_and_opened_again(self, make_store: StoreMaker) -> None:
+        store = await make_store()
+        ids = await graded(store, "ann")
+        await store.close()
+        await store.close()
+        await store.open()
+        assert await store.submission(ids[0]) is not None
+        assert (await items(store)).created == 1

@@ -1,0 +1,121 @@
+"""At 200,000 rows no statement walks through a table that grows for ever."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from gradeq.store.sql import load_queries
+
+from .big_database import build, triggers_of
+
+ROWS = 200_000
+# What may be walked through: tables with a row per class or order, not per paper, and an index
+# that holds no more than the work in hand.
+SMALL = {"limiter_state", "assignments", "batches"}
+BOUNDED = {"jobs_processing"}
+QUERIES = load_queries()
+# They recount what triggers keep, so they read everything; they run only when asked for.
+RECOUNTS = {name for name in QUERIES if name.startswith("check_")}
+
+_SOURCE = re.compile(
+    r"\b(?:FROM|JOIN|UPDATE(?:\s+OR\s+IGNORE)?|INTO)\s+(\w+)\b(?!\s*\()(?:\s+(?:AS\s+)?(\w+))?"
+)
+_WALK = re.compile(r"^(?:SCAN|BLOOM FILTER ON) (\w+)(?: USING (?:COVERING )?INDEX (\w+))?")
+
+
+class Unset(dict[str, None]):
+    """A value for every parameter there may be."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sqlite3.Connection]:
+    conn = build(tmp_path_factory.mktemp("big") / "grades.db", ROWS, ROWS // 4)
+    yield conn
+    conn.close()
+
+
+@pytest.fixture(scope="module", params=["as shipped", "after ANALYZE"])
+def conn(big: sqlite3.Connection, request: pytest.FixtureRequest) -> sqlite3.Connection:
+    if request.param == "after ANALYZE":
+        big.execute("ANALYZE")
+    return big
+
+
+def plan(conn: sqlite3.Connection, statement: str) -> list[str]:
+    values: Mapping[str, None] | list[None] = Unset()
+    if ":" not in statement:
+        values = [None] * statement.count("?")
+    return [row["detail"] for row in conn.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+
+
+def walks(conn: sqlite3.Connection, statement: str) -> list[str]:
+    """The steps of its plan that go through the whole of a growing table."""
+    tables = {alias or table: table for table, alias in _SOURCE.findall(statement)}
+    found = []
+    for step in plan(conn, statement):
+        walked = _WALK.match(step)
+        if walked is None or "VIRTUAL TABLE" in step or step == "SCAN CONSTANT ROW":
+            found += [step] if "AUTOMATIC" in step else []
+            continue
+        name, index = walked.groups()
+        if tables.get(name, name) not in SMALL and index not in BOUNDED:
+            found.append(step)
+    return found
+
+
+def test_the_database_is_big(big: sqlite3.Connection) -> None:
+    for table in ("submissions", "jobs", "events", "papers"):
+        assert big.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == ROWS
+    for table in ("attempts", "grades", "answers"):
+        assert big.execute(f"SELECT count(*) FROM {table}").fetchone()[0] > ROWS // 2
+
+
+def test_a_full_scan_would_be_seen(conn: sqlite3.Connection) -> None:
+    assert walks(conn, "SELECT count(*) FROM jobs j WHERE j.reason = :reason")
+    assert walks(conn, "SELECT * FROM submissions ORDER BY updated_at")
+    assert walks(conn, "UPDATE grades SET feedback = '' WHERE score = :score")
+    assert walks(conn, QUERIES["check_statuses"])
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES.keys() - RECOUNTS))
+def test_no_statement_scans(conn: sqlite3.Connection, name: str) -> None:
+    assert walks(conn, QUERIES[name]) == []
+
+
+def test_no_trigger_scans(conn: sqlite3.Connection) -> None:
+    """They run for every row, and EXPLAIN leaves them out."""
+    for name, sql in triggers_of(conn).items():
+        for statement in trigger_statements(sql):
+            assert walks(conn, statement) == [], f"{name}: {statement}"
+
+
+def trigger_statements(sql: str) -> list[str]:
+    """A trigger's statements, and its WHEN clause as one, with parameters for NEW and OLD."""
+    head, body = re.split(r"\bBEGIN\b", sql, maxsplit=1)
+    statements = [part.strip() for part in body.rsplit("END", 1)[0].split(";") if part.strip()]
+    when = re.split(r"\bWHEN\b", head, maxsplit=1)[1:]
+    statements += [f"SELECT {clause}" for clause in when]
+    return [
+        re.sub(r"RAISE\s*\(ABORT, '(?:[^']|'')*'\)", "1", re.sub(r"\b(NEW|OLD)\.", r":\1_", one))
+        for one in statements
+    ]
+
+
+@pytest.mark.parametrize("name", ["claim_tier", "claim_owner", "claim_batches", "claim_take"])
+def test_a_claim_sorts_nothing(conn: sqlite3.Connection, name: str) -> None:
+    """Its order is the index's: the next job is found without looking at the others."""
+    assert not any("TEMP B-TREE" in step for step in plan(conn, QUERIES[name]))
+
+
+@pytest.mark.parametrize(
+    "name", ["lease_renew", "leases_held", "jobs_complete", "jobs_fail", "jobs_return"]
+)
+def test_outcomes_find_their_jobs_by_id(conn: sqlite3.Connection, name: str) -> None:
+    assert any("USING INTEGER PRIMARY KEY (rowid=?)" in step for step in plan(conn, QUERIES[name]))
