@@ -20,10 +20,9 @@ from gradeq.limiter.permit import Denied, NeverFits
 from gradeq.limiter.pool import Pool
 from gradeq.outcome import ErrorClass
 from gradeq.store.base import Claimed, Work
-from gradeq.worker import Worker
+from gradeq.worker import LEASE_SECONDS, Worker
 
 log = logging.getLogger("gradeq")
-LEASE_SECONDS = 60.0
 _MOST_PER_CLAIM = 500
 _SAFETY_POLL_SECONDS = 60.0
 _LONGEST_HOLD_SECONDS = 1.0

@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from gradeq.clock import Clock
-from gradeq.dispatcher import LEASE_SECONDS
 from gradeq.errors import StoreError
 from gradeq.limiter.pool import Pool
 from gradeq.store.base import Store
-from gradeq.worker import Worker
+from gradeq.worker import LEASE_SECONDS, Worker
 
 log = logging.getLogger("gradeq")
 _KEPT_EVENTS = 200_000

@@ -19,6 +19,8 @@ from gradeq.outcome import ErrorClass
 from gradeq.store.base import Claimed, Settlement, Work
 
 log = logging.getLogger("gradeq")
+LEASE_SECONDS = 60.0
+"""How long a claimed job is ours without a renewal; a third of it passes between two."""
 _SAVING_TRIES = 8
 _LONGEST_SAVING_WAIT = 5.0
 

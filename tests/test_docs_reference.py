@@ -27,15 +27,24 @@ from docs_kit import (
 
 import gradeq
 from gradeq.errors import GradeqError
-from gradeq.limiter.base import LimitedBy
+from gradeq.grading.llm import MOST_CHARACTERS
+from gradeq.limiter.accounts import HEADROOM_SECONDS
+from gradeq.limiter.base import LimitedBy, Limits
+from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
 from gradeq.results import Result
 from gradeq.store.base import Work
 from gradeq.store.sql import load_migrations, load_schema
+from gradeq.store.sqlite import PAUSE_AFTER
+from gradeq.store.sqlite.writer import _GATHERING_SECONDS, _MOST_AT_ONCE
 from gradeq.upkeep import _KEPT_EVENTS
 from gradeq.web import bodies
+from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
+from gradeq.web.feed import MOST_STREAMS
+from gradeq.web.intake import BODY_LIMIT
 from gradeq.web.routes import ENDPOINTS
+from gradeq.worker import LEASE_SECONDS
 
 # The schema -------------------------------------------------------------------------------------
 
@@ -142,6 +151,28 @@ def test_every_limit_is_described() -> None:
     told = section(explanation("limits"), "## What can hold a call back")
     described = {code for row in rows(told) for code in CODE.findall(row[0])}
     assert described - {"limited_by"} == set(LimitedBy) - {LimitedBy.NOTHING}
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        ("explanation/leases.md", f"an expiry {LEASE_SECONDS:g} seconds ahead"),
+        ("explanation/leases.md", f"Every {LEASE_SECONDS / 3:g} seconds one statement"),
+        ("explanation/leases.md", f"Bounded by {MAX_INTERRUPTIONS}."),
+        ("explanation/store.md", f"for {1000 * _GATHERING_SECONDS:g} ms after it"),
+        ("explanation/store.md", f"up to {_MOST_AT_ONCE} pieces"),
+        ("explanation/limits.md", f"{HEADROOM_SECONDS:g} s of each rate"),
+        ("explanation/limits.md", f"stands still after {PARK_AFTER} in a row"),
+        ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
+        ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),
+        ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),
+        ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
+        ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),
+        ("reference/http.md", f"{MOST_STREAMS} streams may be open"),
+    ],
+)
+def test_numbers_are_as_told(page: str, told: str) -> None:
+    assert told in " ".join(text_of(DOCS / page).split())
 
 
 # Python -----------------------------------------------------------------------------------------

@@ -57,6 +57,11 @@ class Endpoint:
         return _PLACES.findall(self.path)
 
     @property
+    def query(self) -> Any:
+        """What the query string may hold."""
+        return self.hints.get("query", Nothing)
+
+    @property
     def bodies(self) -> Mapping[str, Any]:
         """What the body may be, by media type; empty where there is none."""
         if self.consumes or "body" not in self.hints:
@@ -81,7 +86,7 @@ class Endpoint:
         for name in self.places:
             text = part(str(request.path_params[name]))
             given[name] = converted("path", text, self.hints[name], f"$.{name}")
-        query = converted("query", dict(request.query_params), self.hints.get("query", Nothing))
+        query = converted("query", dict(request.query_params), self.query)
         if "query" in self.hints:
             given["query"] = query
         if "body" in self.hints:

@@ -53,7 +53,7 @@ def _too_large(limit: int) -> Problem:
         413,
         "too_large",
         f"the body is larger than {size}; nothing was done. Send it in parts",
-        headers={"Connection": "close"},
+        is_before_body=True,
     )
 
 

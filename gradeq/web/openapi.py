@@ -31,6 +31,9 @@ def describe(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     kinds = list(_kinds(endpoints))
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     known = dict(zip(map(_key, kinds), schemas, strict=True))
+    for query in {one.query for one in endpoints}:
+        # A query is told parameter by parameter, so its own schema stands for nothing.
+        known[_key(query)] = components.pop(query.__name__)
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         path = _CONVERTER.sub("}", endpoint.path)
@@ -64,6 +67,7 @@ def _kinds(endpoints: Iterable[Endpoint]) -> Iterator[Any]:
 
 def _kinds_of(endpoint: Endpoint) -> Iterator[Any]:
     yield endpoint.answers
+    yield endpoint.query
     yield from endpoint.bodies.values()
     yield from (endpoint.hints[place] for place in endpoint.places)
 
@@ -77,7 +81,7 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": f"{endpoint.run.__module__.rpartition('.')[2]}.{endpoint.run.__name__}",
         "summary": summary,
-        "parameters": [*_path_parameters(endpoint, known), *_query_parameters(endpoint)],
+        "parameters": [*_path_parameters(endpoint, known), *_query_parameters(endpoint, known)],
         "responses": _responses(endpoint, known),
     }
     if more.strip():
@@ -104,11 +108,8 @@ def _path_parameters(endpoint: Endpoint, known: Mapping[str, Any]) -> list[dict[
     ]
 
 
-def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    if "query" not in endpoint.hints:
-        return []
-    schema = msgspec.json.schema(endpoint.hints["query"])
-    properties = schema["$defs"][endpoint.hints["query"].__name__]["properties"]
+def _query_parameters(endpoint: Endpoint, known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    properties = known[_key(endpoint.query)]["properties"]
     return [{"name": name, "in": "query", "schema": value} for name, value in properties.items()]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import http
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from gradeq.errors import (
     ConfigError,
@@ -33,6 +36,8 @@ _STATUS: tuple[tuple[type[GradeqError], int], ...] = (
     (ConfigError, 422),
     (StoreError, 503),
 )
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 256 << 20
 _BY_ROUTER = {404: "no_such_path", 405: "method_not_allowed"}
 
 
@@ -55,6 +60,33 @@ class ProblemAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     incident: str | None = None
 
 
+class Lingering(Response):
+    """An answer to a request whose body was not read; the connection ends with it.
+
+    A server that closes while the client still sends resets the connection, and the client may
+    never see the answer. So the rest is thrown away for a while first.
+    """
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        self.headers["Connection"] = "close"
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await _throw_away(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _throw_away(receive: Receive) -> None:
+    left = _LINGER_BYTES
+    while left > 0:
+        message = await receive()
+        if not message.get("more_body", False):
+            return
+        left -= len(message.get("body", b""))
+
+
 class Problem(Exception):
     """Raised by whatever answers a request; told to the client as it is."""
 
@@ -67,9 +99,11 @@ class Problem(Exception):
         problems: Sequence[Flaw] = (),
         headers: Mapping[str, str] | None = None,
         incident: str | None = None,
+        is_before_body: bool = False,
     ) -> None:
         super().__init__(detail)
         self.headers = headers
+        self._kind = Lingering if is_before_body else Response
         self.answer = ProblemAnswer(
             title=http.HTTPStatus(status).phrase,
             status=status,
@@ -80,7 +114,7 @@ class Problem(Exception):
         )
 
     def response(self) -> Response:
-        return Response(
+        return self._kind(
             msgspec.json.encode(self.answer),
             self.answer.status,
             headers={"Cache-Control": "no-store", **(self.headers or {})},

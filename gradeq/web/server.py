@@ -129,14 +129,17 @@ async def _running(app: Starlette, host: str, port: int) -> AsyncIterator[_Serve
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    # getaddrinfo takes 70000 for 4464.
+    if not 0 <= port <= 65_535:
+        raise ConfigError(f"cannot listen on port {port}: ports go from 0 to 65535")
     try:
         found = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, _, _, _, address = found[0]
         return socket.create_server(address, family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or error
+    except OSError as error:
+        why = error.strerror or error
         raise ConfigError(
             f"cannot listen on {host or '*'} port {port} ({why}); nothing was started. "
             "Choose another port, or 0 for any that is free"

@@ -197,14 +197,23 @@ def test_a_batch_that_a_person_paused_stays_paused(school: School):
     assert school.run(Path("essays.csv")).told["graded"] == 3
 
 
-def test_queued_papers_go_on_in_their_batch_or_move_with_a_new_rubric(school: School):
+def test_queued_papers_go_on_in_their_batch(school: School):
+    gradeq("import", school.papers(4), "--rubric", school.rubric)
+    queued = gradeq("grade", "--json").told
+    typed = school.run(Path("essays.csv"))
+    assert (typed.told["requests"], typed.told["graded"]) == (4, 4)
+    assert [typed.told["batch_id"]] == queued["batch_ids"]
+
+
+def test_queued_papers_move_to_a_new_batch_with_a_new_rubric(school: School):
     gradeq("import", school.papers(4), "--rubric", school.rubric)
     gradeq("grade")
-    assert school.run(Path("essays.csv"), "--limit", 1).told["requests"] == 1
     school.rubric.write_text(RUBRIC.replace("points = 2", "points = 4"), "utf-8")
     typed = school.run(Path("essays.csv"), "--out", "results.jsonl")
     assert typed.told["requests"] == 4
     assert {row["max_score"] for row in jsonl(Path("results.jsonl"))} == {5}
+    batches = gradeq("batch", "list", "--json").told["batches"]
+    assert [one["cancelled"] for one in batches] == [0, 4]
     assert gradeq("check").code == 0
 
 

@@ -23,9 +23,9 @@ from engine_kit import (
 
 from gradeq import ConflictError, Engine, Grade, Job, NotFoundError, Snooze
 from gradeq.clock import ManualClock
-from gradeq.dispatcher import LEASE_SECONDS
 from gradeq.errors import ConfigError
 from gradeq.store.base import SubmitOrder
+from gradeq.worker import LEASE_SECONDS
 
 
 class Room:

@@ -57,6 +57,7 @@ UPDATE batches
        (SELECT count(*), sum(state = 'pending' AND waiting = 0), sum(waiting),
                sum(state = 'processing'), sum(state = 'completed'), sum(state = 'failed')
           FROM jobs WHERE batch_id = batches.id),
+       requests = (SELECT count(*) FROM jobs WHERE batch_id = batches.id AND state = 'completed'),
        finished_at = CASE WHEN id > (:open + 499) / 500 THEN 2 END;
 UPDATE assignments
    SET (submitted, graded, released) =

@@ -124,5 +124,7 @@ async def test_the_meter_sees_a_scan(paths: tuple[Path, Path]) -> None:
 async def test_the_database_is_sound(paths: tuple[Path, Path]) -> None:
     store = SqliteStore(paths[0], read_only=True)
     await store.open()
-    assert await store.check() == []
-    await store.close()
+    try:
+        assert await store.check() == []
+    finally:
+        await store.close()

@@ -41,7 +41,7 @@ async def test_with_a_token_everything_asks_for_it(
 
 
 @pytest.mark.parametrize(
-    "told", ["Bearer wrong", f"Bearer {TOKEN} ", f"bearer {TOKEN}", f"Basic {TOKEN}", "Bearer", ""]
+    "told", ["Bearer wrong", f"Bearer  {TOKEN}", f"bearer {TOKEN}", f"Basic {TOKEN}", "Bearer", ""]
 )
 async def test_only_the_right_token_counts(stranger: httpx.AsyncClient, told: str) -> None:
     answer = await stranger.get("/api/courses", headers={"Authorization": told.encode()})

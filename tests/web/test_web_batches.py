@@ -99,7 +99,11 @@ async def test_the_failed_jobs_of_a_batch_are_retried(service: Service) -> None:
 async def test_a_batch_that_is_over_cannot_be_stopped(service: Service) -> None:
     path = await ordered(service, ESSAY)
     await service.batch_ended(1)
-    for action, wanted in (("pause", "conflict"), ("cancel", "not_open"), ("retry", "not_retryable")):
+    for action, wanted in (
+        ("pause", "conflict"),
+        ("cancel", "not_open"),
+        ("retry", "not_retryable"),
+    ):
         assert code(await service.client.post(f"{path}/{action}"), 409) == wanted
 
 
@@ -114,5 +118,9 @@ async def test_unknown_batches(resting: Service, path: str) -> None:
 async def test_what_is_not_built_is_not_there(resting: Service) -> None:
     for method, path in (("POST", "/api/batches"), ("DELETE", "/api/batches/1")):
         assert code(await resting.client.request(method, path), 405) == "method_not_allowed"
-    for path in ("/api/batches/1/duplicate", "/api/batch-templates", "/api/batches/bulk-operations"):
+    for path in (
+        "/api/batches/1/duplicate",
+        "/api/batch-templates",
+        "/api/batches/bulk-operations",
+    ):
         assert code(await resting.client.post(path), 404) == "no_such_path"

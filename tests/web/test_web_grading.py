@@ -205,9 +205,7 @@ async def test_a_waiting_job_says_why(service: Service, desk: Desk) -> None:
     ids = await service.add(*["hold"] * 7)
     ordered = await service.grade(submission_ids=ids, grader="desk")
     path = f"/api/jobs/{ordered['task_ids'][-1]}"
-    job = await anext(
-        one async for one in service.watched(path) if one["waiting"]["position"] == 1
-    )
+    job = await anext(one async for one in service.watched(path) if one["waiting"]["position"] == 1)
     waiting = job["waiting"]
     assert waiting["limited_by"] == "concurrency"
     assert "5 of 5" in waiting["text"]
@@ -314,5 +312,3 @@ async def test_work_that_no_grader_here_does_says_so(resting: Service) -> None:
     assert (waiting["limited_by"], waiting["eta_seconds"]) == ("no_grader", None)
     batch = await resting.get(f"/api/batches/{submitted.batch_id}")
     assert batch["limited_by"] == "no_grader"
-
-

@@ -14,9 +14,7 @@ IMPORT = "/api/submissions"
 
 async def graded(service: Service, *texts: str) -> list[int]:
     ids = await service.add(*texts)
-    await service.batch_ended(
-        (await service.grade(submission_ids=ids, grader="desk"))["batch_id"]
-    )
+    await service.batch_ended((await service.grade(submission_ids=ids, grader="desk"))["batch_id"])
     return ids
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gradeq.errors import StoreError
 from web_kit import ESSAY, Desk, Service, code
+
+from gradeq.errors import StoreError
 
 
 async def test_the_queue_tells_each_pool(service: Service, desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -178,18 +178,18 @@ async def told(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, token: str | None = None, host: str = "127.0.0.1", **options: Any
+    engine: Engine, token: str | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[Service]:
     """The service on a free port, stopped at the end."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     task = asyncio.create_task(
-        serve(engine, host, 0, token, stop=stop, on_ready=ready.set_result, **options)
+        serve(engine, host, port, token, stop=stop, on_ready=ready.set_result)
     )
     await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    headers = {} if token is None else {"Authorization": f"Bearer {token}".encode()}
     try:
         async with documented(ready.result(), headers) as client:
             yield Service(engine, ready.result(), client, stop, task)
@@ -214,9 +214,11 @@ async def served_app(app: ASGIApp) -> AsyncIterator[tuple[httpx.AsyncClient, uvi
             await task
 
 
-def documented(url: str, headers: dict[str, str] | None = None) -> httpx.AsyncClient:
+def documented(url: str, headers: Mapping[str, bytes] | None = None) -> httpx.AsyncClient:
     hooks: dict[str, list[Callable[..., Awaitable[None]]]] = {"response": [check_answer]}
-    return httpx.AsyncClient(base_url=url, headers=headers, timeout=SECONDS, event_hooks=hooks)
+    return httpx.AsyncClient(
+        base_url=url, headers=dict(headers or {}), timeout=SECONDS, event_hooks=hooks
+    )
 
 
 async def check_answer(answer: httpx.Response) -> None:

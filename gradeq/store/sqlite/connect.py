@@ -45,12 +45,27 @@ class Hopper(aiosqlite.Connection):
     other coroutines' statements could slip in between.
     """
 
+    def __init__(self, connector: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(connector, iter_chunk_size=64)
+        # A program that ends without closing its store must end: its thread waits for ever.
+        self._thread.daemon = True
+
     async def hop(self, work: Callable[..., T], *args: Any) -> T:
         """Run `work(connection, *args)`; it goes on to its end even if the caller is cancelled."""
         hop = self._execute(work, self._conn, *args)  # type: ignore[no-untyped-call]
         task = asyncio.ensure_future(hop)
         result: T = await asyncio.shield(task)
         return result
+
+    async def open(self) -> None:
+        """Connect. Raises what connecting raises, once the thread is gone: it must not outlive
+        the event loop, which it tells of its end.
+        """
+        try:
+            await self
+        except BaseException:
+            self._thread.join()
+            raise
 
 
 async def open_writer(path: Path) -> Hopper:
@@ -68,8 +83,8 @@ async def open_reader(path: Path) -> Hopper:
 
 
 async def _open(connector: Callable[[], sqlite3.Connection]) -> Hopper:
-    hopper = Hopper(connector, iter_chunk_size=64)
-    await hopper
+    hopper = Hopper(connector)
+    await hopper.open()
     return hopper
 
 

@@ -87,7 +87,7 @@ class Writer:
             while self._quick or self._durable:
                 if self._quick:
                     await self._commit(_first(self._quick), full_sync=False)
-                elif await self._has_gathered():
+                if self._durable and await self._has_gathered():
                     await self._commit(_first(self._durable), full_sync=True)
                     self._last_sync = self._clock.monotonic()
         finally:

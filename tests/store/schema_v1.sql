@@ -1,0 +1,424 @@
+-- Version 1 of the schema as it was first released, frozen. It is never changed: a test brings it
+-- up with gradeq/store/migrations and compares the result with schema.sql, so that a database that
+-- was made by the first version ends up like a fresh one.
+
+-- gradeq's whole schema, version 1 (SQLite 3.38 or newer).
+-- Times are wall milliseconds since 1970 UTC, passed in by the program; JSON is kept as text.
+-- What must always hold is a CHECK, a unique index or a trigger here, not a habit of the program.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Work is shared out fairly between owners: a teacher, a tenant, a script.
+CREATE TABLE owners (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL UNIQUE CHECK (name <> ''),
+    last_served INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TABLE rubrics (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL CHECK (name <> ''),
+    version    INTEGER NOT NULL CHECK (version >= 1),
+    sha256     TEXT NOT NULL CHECK (length(sha256) = 64),
+    source     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (name, version),
+    UNIQUE (name, sha256)
+) STRICT;
+
+-- An assignment's row carries its badges; triggers keep them in the transaction of every change.
+CREATE TABLE assignments (
+    id          INTEGER PRIMARY KEY,
+    course      TEXT NOT NULL CHECK (course <> ''),
+    name        TEXT NOT NULL CHECK (name <> ''),
+    rubric_id   INTEGER REFERENCES rubrics (id),
+    in_progress INTEGER NOT NULL DEFAULT 0 CHECK (in_progress >= 0),
+    submitted   INTEGER NOT NULL DEFAULT 0 CHECK (submitted >= 0),
+    graded      INTEGER NOT NULL DEFAULT 0 CHECK (graded >= 0),
+    released    INTEGER NOT NULL DEFAULT 0 CHECK (released >= 0),
+    grading     INTEGER NOT NULL DEFAULT 0 CHECK (grading >= 0),
+    UNIQUE (course, name)
+) STRICT;
+
+CREATE TABLE submissions (
+    id            INTEGER PRIMARY KEY,
+    assignment_id INTEGER NOT NULL REFERENCES assignments (id),
+    external_id   TEXT NOT NULL CHECK (external_id <> ''),
+    student       TEXT NOT NULL,
+    extra         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(extra)),
+    status        TEXT NOT NULL CHECK (status IN ('in_progress', 'submitted', 'graded', 'released')),
+    version       INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
+    archived_at   INTEGER,
+    released_at   INTEGER,
+    released_by   TEXT,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    UNIQUE (assignment_id, external_id),
+    -- Nothing is released without a person's name and a time.
+    CHECK ((status = 'released') = (released_at IS NOT NULL)),
+    CHECK ((status = 'released') = (released_by IS NOT NULL AND trim(released_by) <> ''))
+) STRICT;
+CREATE INDEX submissions_by_tab ON submissions (assignment_id, status, id)
+    WHERE archived_at IS NULL;
+CREATE INDEX submissions_archived ON submissions (assignment_id, id)
+    WHERE archived_at IS NOT NULL;
+CREATE INDEX submissions_by_external_id ON submissions (external_id);
+
+-- The texts, one row a version: evidence keeps pointing into the text that was graded.
+CREATE TABLE papers (
+    submission_id INTEGER NOT NULL REFERENCES submissions (id),
+    version       INTEGER NOT NULL CHECK (version >= 1),
+    text          TEXT NOT NULL,
+    sha256        TEXT NOT NULL CHECK (length(sha256) = 64),
+    created_at    INTEGER NOT NULL,
+    PRIMARY KEY (submission_id, version)
+) STRICT;
+
+-- Jobs started together. `ready`, `waiting`, … count its jobs; the view batch_status derives one word.
+CREATE TABLE batches (
+    id              INTEGER PRIMARY KEY,
+    kind            TEXT NOT NULL DEFAULT 'grading',
+    grader          TEXT NOT NULL CHECK (grader <> ''),
+    pool            TEXT NOT NULL CHECK (pool <> ''),
+    owner_id        INTEGER NOT NULL REFERENCES owners (id),
+    rubric_id       INTEGER REFERENCES rubrics (id),
+    idempotency_key TEXT,
+    interactive     INTEGER NOT NULL DEFAULT 0 CHECK (interactive IN (0, 1)),
+    priority        INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
+    -- The largest integer stands for "no deadline", so that one index orders both.
+    deadline        INTEGER NOT NULL DEFAULT 9223372036854775807,
+    created_at      INTEGER NOT NULL,
+    updated_at      INTEGER NOT NULL,
+    started_at      INTEGER,
+    paused_at       INTEGER,
+    paused_by       TEXT,
+    pause_reason    TEXT,
+    cancelled_at    INTEGER,
+    archived_at     INTEGER,
+    finished_at     INTEGER,
+    failure_cause   TEXT,
+    failure_streak  INTEGER NOT NULL DEFAULT 0 CHECK (failure_streak >= 0),
+    total           INTEGER NOT NULL DEFAULT 0 CHECK (total >= 0),
+    ready           INTEGER NOT NULL DEFAULT 0 CHECK (ready >= 0),
+    waiting         INTEGER NOT NULL DEFAULT 0 CHECK (waiting >= 0),
+    processing      INTEGER NOT NULL DEFAULT 0 CHECK (processing >= 0),
+    completed       INTEGER NOT NULL DEFAULT 0 CHECK (completed >= 0),
+    failed          INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    cancelled       INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+    requests        INTEGER NOT NULL DEFAULT 0 CHECK (requests >= 0),
+    rate_limited    INTEGER NOT NULL DEFAULT 0 CHECK (rate_limited >= 0),
+    input_tokens    INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+    output_tokens   INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+    cost            REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    CHECK (total = ready + waiting + processing + completed + failed + cancelled),
+    CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
+    CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
+    CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
+    CHECK ((failure_cause IS NULL) = (failure_streak = 0))
+) STRICT;
+CREATE UNIQUE INDEX batches_idempotent ON batches (owner_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+-- The claim's order: interactive, priority, deadline, then the owner's turn, then age.
+CREATE INDEX batches_claimable
+    ON batches (pool, interactive DESC, priority, deadline, owner_id, id)
+    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL;
+CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
+CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
+
+CREATE TABLE jobs (
+    id            INTEGER PRIMARY KEY,
+    batch_id      INTEGER NOT NULL REFERENCES batches (id),
+    grader        TEXT NOT NULL,
+    submission_id INTEGER REFERENCES submissions (id),
+    -- The submission's own, kept here so that a badge moves without looking the paper up.
+    assignment_id INTEGER,
+    payload       TEXT CHECK (payload IS NULL OR json_valid(payload)),
+    state         TEXT NOT NULL DEFAULT 'pending'
+                  CHECK (state IN ('pending', 'processing', 'completed', 'failed', 'cancelled')),
+    -- 1 while `run_at` lies ahead: a retry, a snooze or a schedule that is not due yet.
+    waiting       INTEGER NOT NULL DEFAULT 0 CHECK (waiting IN (0, 1)),
+    run_at        INTEGER NOT NULL,
+    max_attempts  INTEGER NOT NULL DEFAULT 5 CHECK (max_attempts >= 1),
+    attempts      INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    snoozes       INTEGER NOT NULL DEFAULT 0 CHECK (snoozes >= 0),
+    interruptions INTEGER NOT NULL DEFAULT 0 CHECK (interruptions >= 0),
+    unusable      INTEGER NOT NULL DEFAULT 0 CHECK (unusable >= 0),
+    overloaded_since INTEGER,
+    lease         TEXT,
+    lease_until   INTEGER,
+    error         TEXT,
+    reason        TEXT,
+    result        TEXT CHECK (result IS NULL OR json_valid(result)),
+    created_at    INTEGER NOT NULL,
+    claimed_at    INTEGER,
+    finished_at   INTEGER,
+    updated_at    INTEGER NOT NULL,
+    CHECK ((state = 'processing') = (lease IS NOT NULL)),
+    CHECK ((lease IS NULL) = (lease_until IS NULL)),
+    CHECK ((state IN ('completed', 'failed', 'cancelled')) = (finished_at IS NOT NULL)),
+    CHECK (waiting = 0 OR state = 'pending'),
+    CHECK ((submission_id IS NULL) = (assignment_id IS NULL)),
+    CHECK (attempts <= max_attempts),
+    -- A failure always says why.
+    CHECK (state <> 'failed' OR (error IS NOT NULL AND reason IS NOT NULL))
+) STRICT;
+-- One open job per submission and grader.
+CREATE UNIQUE INDEX jobs_open_once ON jobs (submission_id, grader)
+    WHERE state IN ('pending', 'processing') AND submission_id IS NOT NULL;
+-- Interrupted jobs go behind the untouched ones: a poison job holds up nobody.
+CREATE INDEX jobs_ready ON jobs (batch_id, interruptions, id)
+    WHERE state = 'pending' AND waiting = 0;
+CREATE INDEX jobs_waiting ON jobs (run_at) WHERE state = 'pending' AND waiting = 1;
+CREATE INDEX jobs_processing ON jobs (batch_id) WHERE state = 'processing';
+CREATE INDEX jobs_by_batch ON jobs (batch_id);
+CREATE INDEX jobs_by_submission ON jobs (submission_id) WHERE submission_id IS NOT NULL;
+CREATE INDEX jobs_failed ON jobs (batch_id) WHERE state = 'failed';
+
+-- One row per try, whatever came of it. `error` is NULL where an answer came.
+CREATE TABLE attempts (
+    id                INTEGER PRIMARY KEY,
+    job_id            INTEGER NOT NULL REFERENCES jobs (id),
+    batch_id          INTEGER NOT NULL REFERENCES batches (id),
+    submission_id     INTEGER REFERENCES submissions (id),
+    error             TEXT,
+    reason            TEXT,
+    -- What became of the answer: none came; stored and not read yet; made a grade; came too late or
+    -- for an archived paper and is kept unapplied; could not be used.
+    answer_use        TEXT NOT NULL DEFAULT 'none'
+                      CHECK (answer_use IN ('none', 'stored', 'applied', 'salvage', 'unusable')),
+    request_key       TEXT,
+    model             TEXT,
+    request_id        TEXT,
+    http_status       INTEGER,
+    input_tokens      INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+    output_tokens     INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+    cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
+    cost              REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    started_at        INTEGER NOT NULL,
+    finished_at       INTEGER NOT NULL,
+    -- An attempt that carries an error carries its reason too.
+    CHECK (error IS NULL OR reason IS NOT NULL),
+    CHECK (error IS NOT NULL OR answer_use <> 'none' OR request_key IS NULL)
+) STRICT;
+CREATE INDEX attempts_by_job ON attempts (job_id);
+CREATE INDEX attempts_unapplied ON attempts (submission_id, request_key)
+    WHERE answer_use IN ('stored', 'salvage');
+CREATE INDEX attempts_unread ON attempts (job_id) WHERE answer_use = 'stored';
+
+-- What was sent and what came back, to the letter; written once, before the answer is read.
+CREATE TABLE answers (
+    attempt_id INTEGER PRIMARY KEY REFERENCES attempts (id),
+    prefix_id  INTEGER REFERENCES prompt_prefixes (id),
+    sent       TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    stop       TEXT NOT NULL,
+    raw        TEXT NOT NULL
+) STRICT;
+
+-- The part of a prompt that all papers of one rubric share.
+CREATE TABLE prompt_prefixes (
+    id     INTEGER PRIMARY KEY,
+    sha256 TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
+    text   TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE grades (
+    id            INTEGER PRIMARY KEY,
+    submission_id INTEGER NOT NULL REFERENCES submissions (id),
+    version       INTEGER NOT NULL CHECK (version >= 1),
+    paper_version INTEGER NOT NULL CHECK (paper_version >= 1),
+    current       INTEGER NOT NULL CHECK (current IN (0, 1)),
+    source        TEXT NOT NULL CHECK (source IN ('model', 'code', 'person')),
+    grader        TEXT,
+    job_id        INTEGER REFERENCES jobs (id),
+    attempt_id    INTEGER REFERENCES attempts (id),
+    rubric_id     INTEGER REFERENCES rubrics (id),
+    request_key   TEXT,
+    model         TEXT,
+    score         REAL NOT NULL,
+    max_score     REAL NOT NULL CHECK (max_score >= 0),
+    criteria      TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(criteria)),
+    feedback      TEXT NOT NULL DEFAULT '',
+    flags         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flags)),
+    edited_by     TEXT,
+    created_at    INTEGER NOT NULL,
+    UNIQUE (submission_id, version),
+    -- A person's grade carries the person's name, a machine's grade its job.
+    CHECK ((source = 'person') = (edited_by IS NOT NULL AND trim(edited_by) <> '')),
+    CHECK (source = 'person' OR job_id IS NOT NULL)
+) STRICT;
+CREATE UNIQUE INDEX grades_current ON grades (submission_id) WHERE current = 1;
+
+CREATE TABLE events (
+    seq           INTEGER PRIMARY KEY,
+    at            INTEGER NOT NULL,
+    kind          TEXT NOT NULL,
+    assignment_id INTEGER,
+    batch_id      INTEGER,
+    job_id        INTEGER,
+    submission_id INTEGER,
+    data          TEXT CHECK (data IS NULL OR json_valid(data))
+) STRICT;
+
+CREATE TABLE limiter_state (
+    pool       TEXT PRIMARY KEY,
+    state      TEXT NOT NULL CHECK (json_valid(state)),
+    updated_at INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW batch_status AS
+SELECT id AS batch_id,
+       CASE WHEN archived_at IS NOT NULL THEN 'archived'
+            WHEN cancelled_at IS NOT NULL THEN 'cancelled'
+            WHEN started_at IS NULL THEN 'draft'
+            WHEN paused_at IS NOT NULL AND ready + waiting + processing > 0 THEN 'paused'
+            WHEN ready + waiting + processing > 0
+                 THEN CASE WHEN processing + completed + failed > 0 THEN 'processing'
+                           ELSE 'pending' END
+            WHEN failed = 0 THEN 'completed'
+            WHEN completed = 0 THEN 'failed'
+            ELSE 'completed_with_errors' END AS status
+  FROM batches;
+
+-- Badges ---------------------------------------------------------------------------------------
+
+CREATE TRIGGER submission_counted AFTER INSERT ON submissions WHEN NEW.archived_at IS NULL
+BEGIN
+    UPDATE assignments
+       SET in_progress = in_progress + (NEW.status = 'in_progress'),
+           submitted = submitted + (NEW.status = 'submitted'),
+           graded = graded + (NEW.status = 'graded'),
+           released = released + (NEW.status = 'released')
+     WHERE id = NEW.assignment_id;
+END;
+
+CREATE TRIGGER submission_recounted AFTER UPDATE OF status, archived_at ON submissions
+WHEN OLD.status <> NEW.status OR (OLD.archived_at IS NULL) <> (NEW.archived_at IS NULL)
+BEGIN
+    UPDATE assignments
+       SET in_progress = in_progress
+               - (OLD.archived_at IS NULL AND OLD.status = 'in_progress')
+               + (NEW.archived_at IS NULL AND NEW.status = 'in_progress'),
+           submitted = submitted
+               - (OLD.archived_at IS NULL AND OLD.status = 'submitted')
+               + (NEW.archived_at IS NULL AND NEW.status = 'submitted'),
+           graded = graded
+               - (OLD.archived_at IS NULL AND OLD.status = 'graded')
+               + (NEW.archived_at IS NULL AND NEW.status = 'graded'),
+           released = released
+               - (OLD.archived_at IS NULL AND OLD.status = 'released')
+               + (NEW.archived_at IS NULL AND NEW.status = 'released')
+     WHERE id = NEW.assignment_id;
+    INSERT INTO events (at, kind, assignment_id, submission_id)
+    VALUES (NEW.updated_at,
+            CASE WHEN OLD.archived_at IS NULL AND NEW.archived_at IS NOT NULL
+                      THEN 'submission.archived'
+                 WHEN OLD.archived_at IS NOT NULL AND NEW.archived_at IS NULL
+                      THEN 'submission.unarchived'
+                 ELSE 'submission.' || NEW.status END,
+            NEW.assignment_id, NEW.id);
+END;
+
+CREATE TRIGGER submission_stays_in_its_assignment BEFORE UPDATE OF assignment_id ON submissions
+WHEN OLD.assignment_id <> NEW.assignment_id
+BEGIN
+    SELECT RAISE(ABORT, 'a submission cannot move to another assignment');
+END;
+
+-- Batch counters and job events ------------------------------------------------------------------
+
+CREATE TRIGGER job_counted AFTER INSERT ON jobs
+BEGIN
+    SELECT RAISE(ABORT, 'a job starts as pending') WHERE NEW.state <> 'pending';
+    UPDATE batches
+       SET total = total + 1, ready = ready + (NEW.waiting = 0), waiting = waiting + NEW.waiting
+     WHERE id = NEW.batch_id;
+    UPDATE assignments SET grading = grading + 1 WHERE id = NEW.assignment_id;
+END;
+
+CREATE TRIGGER job_recounted AFTER UPDATE OF state, waiting ON jobs
+WHEN OLD.state <> NEW.state OR OLD.waiting <> NEW.waiting
+BEGIN
+    UPDATE batches
+       SET ready = ready - (OLD.state = 'pending' AND OLD.waiting = 0)
+                         + (NEW.state = 'pending' AND NEW.waiting = 0),
+           waiting = waiting - OLD.waiting + NEW.waiting,
+           processing = processing - (OLD.state = 'processing') + (NEW.state = 'processing'),
+           completed = completed - (OLD.state = 'completed') + (NEW.state = 'completed'),
+           failed = failed - (OLD.state = 'failed') + (NEW.state = 'failed'),
+           cancelled = cancelled - (OLD.state = 'cancelled') + (NEW.state = 'cancelled'),
+           finished_at = CASE WHEN ready + waiting + processing
+                                   - (OLD.finished_at IS NULL) + (NEW.finished_at IS NULL) = 0
+                              THEN NEW.updated_at END,
+           updated_at = NEW.updated_at
+     WHERE id = NEW.batch_id;
+    INSERT INTO events (at, kind, assignment_id, batch_id, job_id, submission_id)
+    SELECT NEW.updated_at, 'job.' || NEW.state, NEW.assignment_id, NEW.batch_id, NEW.id,
+           NEW.submission_id
+     WHERE OLD.state <> NEW.state;
+END;
+
+CREATE TRIGGER job_left_or_rejoined_the_badge AFTER UPDATE OF finished_at ON jobs
+WHEN NEW.assignment_id IS NOT NULL AND (OLD.finished_at IS NULL) <> (NEW.finished_at IS NULL)
+BEGIN
+    UPDATE assignments
+       SET grading = grading - (OLD.finished_at IS NULL) + (NEW.finished_at IS NULL)
+     WHERE id = NEW.assignment_id;
+END;
+
+CREATE TRIGGER batch_told AFTER UPDATE OF finished_at, paused_at, cancelled_at, started_at ON batches
+WHEN (OLD.finished_at IS NULL) <> (NEW.finished_at IS NULL)
+     OR (OLD.paused_at IS NULL) <> (NEW.paused_at IS NULL)
+     OR (OLD.cancelled_at IS NULL) <> (NEW.cancelled_at IS NULL)
+     OR (OLD.started_at IS NULL) <> (NEW.started_at IS NULL)
+BEGIN
+    INSERT INTO events (at, kind, batch_id, data)
+    SELECT NEW.updated_at, 'batch.' || status, NEW.id,
+           CASE WHEN NEW.pause_reason IS NOT NULL
+                THEN json_object('reason', NEW.pause_reason) END
+      FROM batch_status WHERE batch_id = NEW.id;
+END;
+
+CREATE TRIGGER attempt_summed AFTER INSERT ON attempts
+BEGIN
+    UPDATE batches
+       SET requests = requests + (NEW.model IS NOT NULL),
+           rate_limited = rate_limited + coalesce(NEW.error IN ('rate_limited', 'slow_down'), 0),
+           input_tokens = input_tokens + NEW.input_tokens,
+           output_tokens = output_tokens + NEW.output_tokens,
+           cost = cost + NEW.cost
+     WHERE id = NEW.batch_id;
+END;
+
+-- Grades ---------------------------------------------------------------------------------------
+
+CREATE TRIGGER person_is_never_overwritten BEFORE INSERT ON grades
+WHEN NEW.current = 1 AND NEW.source <> 'person'
+     AND EXISTS (SELECT 1 FROM grades
+                  WHERE submission_id = NEW.submission_id AND current = 1 AND source = 'person')
+BEGIN
+    SELECT RAISE(ABORT, 'a person''s grade is never overwritten by a machine''s');
+END;
+
+CREATE TRIGGER released_grade_stands BEFORE INSERT ON grades
+WHEN NEW.current = 1
+     AND EXISTS (SELECT 1 FROM submissions WHERE id = NEW.submission_id AND status = 'released')
+BEGIN
+    SELECT RAISE(ABORT, 'a released grade is not replaced');
+END;
+
+CREATE TRIGGER grade_is_kept_as_given BEFORE UPDATE ON grades
+WHEN OLD.score <> NEW.score OR OLD.criteria <> NEW.criteria OR OLD.feedback <> NEW.feedback
+     OR OLD.source <> NEW.source OR OLD.version <> NEW.version
+     OR OLD.submission_id <> NEW.submission_id OR OLD.edited_by IS NOT NEW.edited_by
+BEGIN
+    SELECT RAISE(ABORT, 'a grade is changed by a new version, never in place');
+END;
+
+CREATE TRIGGER events_are_append_only BEFORE UPDATE ON events
+BEGIN
+    SELECT RAISE(ABORT, 'an event is never changed');
+END;

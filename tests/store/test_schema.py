@@ -1,0 +1,388 @@
+"""The schema holds the invariants by itself, whatever a program does; and it only moves forward."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gradeq.errors import SchemaTooNewError, StoreError
+from gradeq.store.sql import load_migrations, load_queries, load_schema
+from gradeq.store.sqlite import SqliteStore, connect
+
+from .conformance.helpers import graded
+
+# Two papers of one class: 1 is graded by job 1, 2 waits with job 2. Batch 1 holds both.
+_SEED = """
+PRAGMA foreign_keys = ON;
+INSERT INTO owners (name) VALUES ('ms-lee');
+INSERT INTO assignments (course, name) VALUES ('biology', 'essay'), ('biology', 'poem');
+INSERT INTO submissions (assignment_id, external_id, student, status, created_at, updated_at)
+VALUES (1, 'ann', '', 'submitted', 1, 1), (1, 'bob', '', 'submitted', 1, 1);
+INSERT INTO papers SELECT id, 1, '', printf('%064d', 0), 1 FROM submissions;
+INSERT INTO batches (grader, pool, owner_id, idempotency_key, created_at, updated_at, started_at)
+VALUES ('llm', 'claude', 1, 'hw3', 1, 1, 1);
+INSERT INTO jobs (batch_id, grader, submission_id, assignment_id, run_at, created_at, updated_at)
+VALUES (1, 'llm', 1, 1, 1, 1, 1), (1, 'llm', 2, 1, 1, 1, 1);
+UPDATE jobs SET state = 'processing', lease = 'x', lease_until = 9 WHERE id = 1;
+UPDATE jobs SET state = 'completed', lease = NULL, lease_until = NULL, finished_at = 2 WHERE id = 1;
+INSERT INTO grades (submission_id, version, paper_version, current, source, grader, job_id, score,
+                    max_score, created_at)
+VALUES (1, 1, 1, 1, 'model', 'llm', 1, 3, 4, 1);
+UPDATE submissions SET status = 'graded' WHERE id = 1;
+"""
+
+_GRADE = (
+    "INSERT INTO grades (submission_id, version, paper_version, current, source, job_id, "
+    "edited_by, score, max_score, created_at) VALUES "
+)
+_JOB = "INSERT INTO jobs (batch_id, grader, run_at, created_at, updated_at, "
+_BATCH = "INSERT INTO batches (grader, pool, owner_id, created_at, updated_at, "
+_PERSON = f"UPDATE grades SET current = 0; {_GRADE} (1, 2, 1, 1, 'person', NULL, 'Lee', 4, 4, 1);"
+_RELEASE = "UPDATE submissions SET status = 'released', released_at = 1, released_by = 'Lee';"
+
+# What is refused: title, statements that are fine, the statement that is not, the reason given.
+REFUSED: list[tuple[str, str, str, str]] = [
+    (
+        "released without a name",
+        "",
+        "UPDATE submissions SET status = 'released', released_at = 1 WHERE id = 1",
+        "released_by",
+    ),
+    (
+        "released by nobody",
+        "",
+        "UPDATE submissions SET status = 'released', released_at = 1, released_by = ' '",
+        "released_by",
+    ),
+    (
+        "released at no time",
+        "",
+        "UPDATE submissions SET status = 'released', released_by = 'Lee' WHERE id = 1",
+        "released_at",
+    ),
+    ("a name without a release", "", "UPDATE submissions SET released_by = 'Lee'", "released_by"),
+    ("a status of its own", "", "UPDATE submissions SET status = 'marked'", "status IN"),
+    ("moved", "", "UPDATE submissions SET assignment_id = 2", "cannot move"),
+    (
+        "the same id twice",
+        "",
+        "INSERT INTO submissions (assignment_id, external_id, student, status, created_at, "
+        "updated_at) VALUES (1, 'ann', '', 'submitted', 1, 1)",
+        "UNIQUE.*external_id",
+    ),
+    ("extra columns that are no JSON", "", "UPDATE submissions SET extra = '{'", "json_valid"),
+    ("a badge below zero", "", "UPDATE assignments SET submitted = submitted - 9", "submitted >="),
+    (
+        "a paper nobody handed in",
+        "",
+        "UPDATE papers SET submission_id = 9 WHERE submission_id = 1",
+        "FOREIGN KEY",
+    ),
+    ("two current grades", "", f"{_GRADE} (1, 2, 1, 1, 'model', 1, NULL, 1, 4, 1)", "UNIQUE"),
+    (
+        "two grades with one version",
+        "",
+        f"{_GRADE} (1, 1, 1, 0, 'model', 1, NULL, 1, 4, 1)",
+        "UNIQUE",
+    ),
+    (
+        "a machine over a person",
+        _PERSON,
+        f"{_GRADE} (1, 3, 1, 1, 'model', 1, NULL, 1, 4, 1)",
+        "person's grade",
+    ),
+    (
+        "another grade for a released paper",
+        f"{_RELEASE} UPDATE grades SET current = 0;",
+        f"{_GRADE} (1, 2, 1, 1, 'model', 1, NULL, 1, 4, 1)",
+        "released grade",
+    ),
+    ("a score changed in place", "", "UPDATE grades SET score = 4", "new version"),
+    ("feedback changed in place", "", "UPDATE grades SET feedback = 'x'", "new version"),
+    ("a name added in place", _PERSON, "UPDATE grades SET edited_by = 'Day'", "new version"),
+    (
+        "a person without a name",
+        "",
+        f"{_GRADE} (1, 2, 1, 0, 'person', NULL, NULL, 1, 4, 1)",
+        "edited_by",
+    ),
+    (
+        "a machine with a name",
+        "",
+        f"{_GRADE} (1, 2, 1, 0, 'model', 1, 'Lee', 1, 4, 1)",
+        "edited_by",
+    ),
+    (
+        "a machine's grade without its job",
+        "",
+        f"{_GRADE} (1, 2, 1, 0, 'model', NULL, NULL, 1, 4, 1)",
+        "job_id",
+    ),
+    ("a grade out of nothing", "", f"{_GRADE} (1, 2, 1, 0, 'model', 1, NULL, 1, -1, 1)", "max_sc"),
+    (
+        "two open jobs for one paper",
+        "",
+        f"{_JOB} submission_id, assignment_id) VALUES (1, 'llm', 1, 1, 1, 2, 1)",
+        "UNIQUE",
+    ),
+    (
+        "an ended job opened beside an open one",
+        f"{_JOB} submission_id, assignment_id) VALUES (1, 'llm', 1, 1, 1, 1, 1);",
+        "UPDATE jobs SET state = 'pending', finished_at = NULL WHERE id = 1",
+        "UNIQUE",
+    ),
+    (
+        "a job that starts as processing",
+        "",
+        f"{_JOB} state, lease, lease_until) VALUES (1, 'x', 1, 1, 1, 'processing', 'x', 1)",
+        "starts as pending",
+    ),
+    (
+        "a job that starts as completed",
+        "",
+        f"{_JOB} state, finished_at) VALUES (1, 'x', 1, 1, 1, 'completed', 1)",
+        "starts as pending",
+    ),
+    ("in hand without a lease", "", "UPDATE jobs SET state = 'processing' WHERE id = 2", "lease"),
+    ("a lease on a pending job", "", "UPDATE jobs SET lease = 'x', lease_until = 1", "lease"),
+    (
+        "a lease for ever",
+        "",
+        "UPDATE jobs SET state = 'processing', lease = 'x' WHERE id = 2",
+        "lease_until",
+    ),
+    (
+        "failed without a reason",
+        "",
+        "UPDATE jobs SET state = 'failed', finished_at = 1, error = 'rejected' WHERE id = 2",
+        "reason",
+    ),
+    (
+        "failed without a cause",
+        "",
+        "UPDATE jobs SET state = 'failed', finished_at = 1, reason = 'blank' WHERE id = 2",
+        "error",
+    ),
+    ("ended at no time", "", "UPDATE jobs SET state = 'cancelled' WHERE id = 2", "finished_at"),
+    ("more attempts than there are", "", "UPDATE jobs SET attempts = 6", "attempts"),
+    ("waiting when it is over", "", "UPDATE jobs SET waiting = 1 WHERE id = 1", "waiting"),
+    ("a paper of no assignment", "", "UPDATE jobs SET assignment_id = NULL", "submission_id"),
+    ("a payload that is no JSON", "", "UPDATE jobs SET payload = 'x'", "json_valid"),
+    ("a job of no batch", "", f"{_JOB} state) VALUES (9, 'x', 1, 1, 1, 'pending')", "FOREIGN KEY"),
+    ("priority 0", "", f"{_BATCH} priority) VALUES ('x', 'y', 1, 1, 1, 0)", "priority"),
+    ("priority 11", "", f"{_BATCH} priority) VALUES ('x', 'y', 1, 1, 1, 11)", "priority"),
+    (
+        "one order twice",
+        "",
+        f"{_BATCH} idempotency_key) VALUES ('x', 'y', 1, 1, 1, 'hw3')",
+        "UNIQUE.*idempotency_key",
+    ),
+    ("paused by nobody", "", "UPDATE batches SET paused_at = 1", "paused_by"),
+    ("a reason without a pause", "", "UPDATE batches SET pause_reason = 'x'", "pause_reason"),
+    ("counters that do not add up", "", "UPDATE batches SET completed = 7", "total ="),
+    ("over with open jobs", "", "UPDATE batches SET finished_at = 1", "finished_at"),
+    ("a row of failures without cause", "", "UPDATE batches SET failure_streak = 1", "failure_"),
+    (
+        "an attempt that failed for no reason",
+        "",
+        "INSERT INTO attempts (job_id, batch_id, error, started_at, finished_at) "
+        "VALUES (1, 1, 'timeout', 1, 2)",
+        "reason",
+    ),
+    ("an event rewritten", "", "UPDATE events SET kind = 'x'", "never changed"),
+    (
+        "an event that is no JSON",
+        "",
+        "INSERT INTO events (at, kind, data) VALUES (1, 'x', 'y')",
+        "json",
+    ),
+    ("an owner without a name", "", "INSERT INTO owners (name) VALUES ('')", "name"),
+    (
+        "a rubric's digest cut short",
+        "",
+        "INSERT INTO rubrics (name, version, sha256, source, created_at) "
+        "VALUES ('essay', 1, 'abc', '', 1)",
+        "sha256",
+    ),
+    (
+        "a pool's state that is no JSON",
+        "",
+        "INSERT INTO limiter_state VALUES ('claude', 'x', 1)",
+        "json_valid",
+    ),
+    ("text where a number belongs", "", "UPDATE jobs SET run_at = 'soon'", "INTEGER column"),
+]
+
+
+@pytest.fixture
+def raw() -> Iterator[sqlite3.Connection]:
+    conn = sqlite3.connect(":memory:", isolation_level=None)
+    conn.executescript(load_schema() + _SEED)
+    yield conn
+    conn.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "statement", "reason"),
+    [pytest.param(*case, id=title) for title, *case in REFUSED],
+)
+def test_the_schema_refuses(
+    raw: sqlite3.Connection, before: str, statement: str, reason: str
+) -> None:
+    raw.executescript(before)
+    with pytest.raises(sqlite3.IntegrityError, match=reason):
+        raw.execute(statement)
+
+
+def test_a_person_s_next_grade_is_not_refused(raw: sqlite3.Connection) -> None:
+    raw.executescript(_PERSON)
+    raw.execute("UPDATE grades SET current = 0")
+    raw.execute(f"{_GRADE} (1, 3, 1, 1, 'person', NULL, 'Day', 4, 4, 1)")
+    raw.execute(f"{_GRADE} (1, 4, 1, 0, 'model', 1, NULL, 1, 4, 1)")
+
+
+def test_old_events_may_be_deleted(raw: sqlite3.Connection) -> None:
+    assert raw.execute("DELETE FROM events").rowcount > 0
+
+
+def test_counters_follow_every_change(raw: sqlite3.Connection) -> None:
+    """The seed was written by plain SQL: the triggers counted it."""
+    for name, statement in load_queries().items():
+        if name.startswith("check_"):
+            assert raw.execute(statement).fetchall() == [], name
+    assert raw.execute("SELECT submitted, graded, grading FROM assignments").fetchone() == (1, 1, 1)
+
+
+EMPTY = "UPDATE jobs SET state = 'cancelled', finished_at = 3 WHERE id = 2; "
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ("UPDATE batches SET started_at = NULL", "draft"),
+        ("", "processing"),
+        ("UPDATE batches SET paused_at = 1, paused_by = 'Lee'", "paused"),
+        (EMPTY, "completed"),
+        (f"{EMPTY} UPDATE batches SET cancelled_at = 1", "cancelled"),
+        (f"{EMPTY} UPDATE batches SET archived_at = 1", "archived"),
+        (f"{EMPTY} UPDATE batches SET cancelled_at = 1, archived_at = 1", "archived"),
+    ],
+)
+def test_a_batch_s_word_is_derived(raw: sqlite3.Connection, changes: str, expected: str) -> None:
+    raw.executescript(changes)
+    assert raw.execute("SELECT status FROM batch_status").fetchone() == (expected,)
+
+
+# The schema over time -----------------------------------------------------------------------------
+
+
+def objects(conn: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """Every table, index, view and trigger; differences of layout and comment do not count."""
+    found = conn.execute("SELECT type, name, coalesce(sql, '') FROM sqlite_schema")
+    return {
+        (kind, name): " ".join(re.sub(r"--[^\n]*", "", sql).split()) for kind, name, sql in found
+    }
+
+
+def columns(conn: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+    tables = [name for kind, name in objects(conn) if kind == "table"]
+    return {
+        name: conn.execute(f"SELECT * FROM pragma_table_xinfo('{name}')").fetchall()
+        for name in tables
+    }
+
+
+def test_migrations_lead_to_the_schema() -> None:
+    migrated = sqlite3.connect(":memory:", isolation_level=None)
+    migrated.executescript((Path(__file__).parent / "schema_v1.sql").read_text("utf-8"))
+    migrated.execute("PRAGMA user_version = 1")
+    connect.bring_up_to_date(migrated)
+    fresh = sqlite3.connect(":memory:", isolation_level=None)
+    connect.bring_up_to_date(fresh)
+
+    assert objects(migrated).keys() == objects(fresh).keys()
+    for key, sql in objects(fresh).items():
+        assert objects(migrated)[key] == sql, key
+    assert columns(migrated) == columns(fresh)
+    for conn in (migrated, fresh):
+        version = conn.execute("PRAGMA user_version").fetchone()[0]
+        assert version == connect.SCHEMA_VERSION == 1 + len(load_migrations())
+        conn.close()
+
+
+async def test_a_migration_is_all_or_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: SqliteStore
+) -> None:
+    ids = await graded(store, "ann")
+    await store.close()
+    good = "CREATE TABLE extra (id INTEGER PRIMARY KEY) STRICT;"
+    monkeypatch.setattr(connect, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(
+        connect, "load_migrations", lambda: [(2, good), (3, "CREATE TABLE more (id); SELECT nope;")]
+    )
+    with pytest.raises(StoreError, match="nope"):
+        await store.open()
+    conn = sqlite3.connect(store.path)
+    assert conn.execute("PRAGMA user_version").fetchone() == (2,)
+    assert ("table", "extra") in objects(conn)
+    assert ("table", "more") not in objects(conn)
+    conn.close()
+
+    monkeypatch.setattr(connect, "load_migrations", lambda: [(2, good), (3, "DROP TABLE extra;")])
+    await store.open()
+    assert await store.submission(ids[0]) is not None
+
+
+def content(path: Path) -> bytes:
+    """What the file says; nobody else has it open."""
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_a_newer_schema_is_refused(store: SqliteStore, read_only: bool) -> None:
+    await graded(store, "ann")
+    await store.close()
+    conn = sqlite3.connect(store.path)
+    conn.execute(f"PRAGMA user_version = {connect.SCHEMA_VERSION + 1}")
+    conn.close()
+    before = content(store.path)
+
+    newer = SqliteStore(store.path, read_only=read_only)
+    with pytest.raises(SchemaTooNewError, match=r"newer gradeq.*upgrade"):
+        await newer.open()
+    await newer.close()
+    assert content(store.path) == before
+
+
+@pytest.mark.parametrize("version", [0, 1, 99])
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_another_program_s_database_is_refused(
+    tmp_path: Path, version: int, read_only: bool
+) -> None:
+    path = tmp_path / "notes.db"
+    conn = sqlite3.connect(path)
+    conn.executescript(f"CREATE TABLE jobs (id, note); PRAGMA user_version = {version};")
+    conn.close()
+    before = content(path)
+
+    store = SqliteStore(path, read_only=read_only)
+    with pytest.raises(StoreError, match=r"some other program.*left it as it is") as caught:
+        await store.open()
+    await store.close()
+    assert not isinstance(caught.value, SchemaTooNewError)
+    assert content(path) == before
+
+
+async def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "grades.db"
+    path.touch()
+    store = SqliteStore(path)
+    await store.open()
+    try:
+        assert await store.check() == []
+    finally:
+        await store.close()
