@@ -21,10 +21,11 @@ async def main(papers: Path, rubric: Path, kind: str = "simulated", model: str =
     found = read_papers(papers, assignment=papers.stem)
     for problem in found.problems:
         print("left out:", problem)
-    # The same database again goes on where the last run stopped.
     async with Engine("folder.db", providers=[provider]) as engine:
         rubric_id = await engine.rubrics.put_file(rubric)
-        batch = await engine.submit(found.valid, rubric_id=rubric_id)
+        # With the same key, running this again goes on where the last run stopped.
+        key = f"{papers.name} by {rubric.name}"
+        batch = await engine.submit(found.valid, rubric_id=rubric_id, idempotency_key=key)
         async for result in engine.results(batch.id):
             if result.grade is None:
                 print(f"{result.id:>8}  ungraded: {result.reason}")

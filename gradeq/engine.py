@@ -284,11 +284,13 @@ class Engine:
         deadline: int | None = None,
         run_at: int | None = None,
         idempotency_key: str | None = None,
+        again: bool = True,
     ) -> Submitted:
         """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
-        `deadline` and `run_at` are wall milliseconds. Raises NotFoundError for an unknown grader,
+        `deadline` and `run_at` are wall milliseconds. Without `again`, papers that are graded by
+        now are skipped. Raises NotFoundError for an unknown grader,
         ConflictError where a grader that needs a rubric has none, or the engine is not open.
         """
         if not self.is_open:
@@ -311,6 +313,7 @@ class Engine:
             run_at=run_at,
             max_attempts=handler.max_attempts,
             idempotency_key=idempotency_key,
+            again=again,
         )
         submitted = await self._store.submit(order)
         self._wake(reconsider=order.interactive or priority < 5)

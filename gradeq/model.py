@@ -61,7 +61,6 @@ class Flag(StrEnum):
     CANARY = "canary"
     BLANK = "blank"
     SIMULATED = "simulated"
-    SUPERSEDED_BY_PERSON = "superseded_by_person"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from gradeq.cli import say
 from gradeq.cli.commands import INTERRUPTED
 from gradeq.cli.onlooker import Onlooker
-from gradeq.cli.plan import Plan
+from gradeq.cli.plan import Plan, with_open_batches
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.cli.remote import Daemon
 from gradeq.cli.report import SIMULATED_NOTE, Tally, report, summary, tell
@@ -67,8 +67,8 @@ class Foreground:
         """The same, where a daemon does the grading."""
         say.note(f"{say.counted(len(plan.left), 'paper')}: the daemon at {daemon.url} grades them")
         with stopping() as stop:
-            watch = Watch(plan.work, self.clock)
             async with reading(self.config.store.path) as store:
+                watch = Watch(await with_open_batches(plan, store), self.clock)
                 ended = await Onlooker(daemon, watch, stop, self.clock).run(store)
             again = "The daemon goes on with them; gradeq status shows how far it is."
             return await self._done(plan, watch, ended, again)

@@ -58,9 +58,15 @@ class Order:
         )
 
     def there(self, daemon: Daemon) -> Plan:
-        batch_ids = [one for group in self.groups for one in daemon.grade(group.ids, self.priority)]
+        batch_ids = [one for group in self.groups for one in self._ask(daemon, group)]
         ids = tuple(one for group in self.groups for one in group.ids)
         return Plan(ids, frozenset(ids), Work(len(ids), tuple(batch_ids)))
+
+    def _ask(self, daemon: Daemon, group: Group) -> list[int]:
+        """A whole assignment is left to the daemon: it may just have graded some of it."""
+        if group.is_whole:
+            return daemon.grade_assignment(group.course, group.assignment, self.priority)
+        return daemon.grade(group.ids, self.priority)
 
 
 @click.command("grade")

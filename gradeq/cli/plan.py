@@ -11,7 +11,7 @@ from gradeq.cli.watch import Work
 from gradeq.engine import Engine
 from gradeq.model import DEFAULT_GRADER, Flag, GradeSource, JobState, SubmissionStatus
 from gradeq.results import UNGRADED, Result, of_submission, why_ungraded
-from gradeq.store.base import BatchRow, ResultRow, SubmitOrder
+from gradeq.store.base import BatchRow, Reading, ResultRow, SubmitOrder
 
 OURSELVES = "gradeq"
 """Who pauses a batch when nothing but a person can mend what it fails of."""
@@ -62,6 +62,15 @@ def merged(plans: Sequence[Plan]) -> Plan:
         ),
         notes=tuple(one for plan in plans for one in plan.notes),
     )
+
+
+async def with_open_batches(plan: Plan, store: Reading) -> Work:
+    """The plan's work, and the batches that some of its papers have been waiting in before."""
+    batch_ids = dict.fromkeys(plan.work.batch_ids)
+    async for page in result_pages(store, plan.ids):
+        jobs = (row.job for row in page if row.job is not None and row.job.state in _OPEN)
+        batch_ids.update(dict.fromkeys(job.batch_id for job in jobs))
+    return replace(plan.work, batch_ids=tuple(batch_ids))
 
 
 def _has_ended_well(row: ResultRow) -> bool:

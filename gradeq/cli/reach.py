@@ -82,7 +82,8 @@ def _answer(one: ProviderSettings) -> Finding:
     except ConfigError as error:
         return problem(about, str(error))
     except HTTPError as error:
-        return _refusal(one, about, error)
+        with error:
+            return _refusal(one, about, error)
     except (URLError, OSError, ValueError) as error:
         return problem(about, f"no answer from {_base_url(one)}: {getattr(error, 'reason', error)}")
     if one.kind == "simulated" or not models or one.model in models:

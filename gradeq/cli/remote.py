@@ -55,6 +55,10 @@ def _daemon_at(url: str, config: Config) -> Daemon:
     return Daemon(url, token_of(config.server), config.server.token_env)
 
 
+class _NothingToGradeError(GradeqError):
+    code = "nothing_to_grade"
+
+
 class Daemon:
     """What the commands ask of a running daemon. Every method raises GradeqError."""
 
@@ -75,6 +79,14 @@ class Daemon:
     def put_rubric(self, course: str, assignment: str, source: str) -> None:
         path = f"/api/courses/{quote(course, '')}/assignments/{quote(assignment, '')}/rubric"
         self._ask("PUT", path, {"source": source})
+
+    def grade_assignment(self, course: str, assignment: str, priority: int) -> list[int]:
+        """The batch that grades what is submitted; none where nothing is."""
+        body = {"course": course, "assignment": assignment, "priority": priority}
+        try:
+            return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
+        except _NothingToGradeError:
+            return []
 
     def grade(self, submission_ids: Sequence[int], priority: int) -> list[int]:
         """The batches that grade them: one, unless there are very many."""
@@ -112,7 +124,8 @@ class Daemon:
             with self._opener.open(request, timeout=_SECONDS) as response:
                 text = response.read()
         except HTTPError as error:
-            raise self._refused(error) from error
+            with error:
+                raise self._refused(error) from error
         except (URLError, OSError) as error:
             why = getattr(error, "reason", error)
             raise StoreError(
@@ -129,6 +142,8 @@ class Daemon:
             )
         try:
             told = json.loads(error.read())
+            if told["code"] == "nothing_to_grade":
+                return _NothingToGradeError(told["detail"])
             problems = tuple(f"{one['path']}: {one['problem']}" for one in told.get("problems", ()))
             return InputError(f"the daemon at {self.url} refused: {told['detail']}", problems)
         except (ValueError, KeyError, TypeError):

@@ -28,11 +28,15 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Papers of one assignment, by their numbers in the database."""
+    """Papers of one assignment, by their numbers in the database.
+
+    `is_whole` where they were not named one by one, but are all there are.
+    """
 
     course: str
     assignment: str
     ids: tuple[int, ...]
+    is_whole: bool = False
 
 
 def place_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,7 +104,7 @@ async def papers_of(store: Store, where: Place, status: SubmissionStatus | None)
     while page := await store.submissions(*where, status, after=after, limit=_PAGE):
         after = page[-1].id
         ids += [paper.id for paper in page]
-    return Group(*where, tuple(ids))
+    return Group(*where, tuple(ids), is_whole=True)
 
 
 def _listed(found: Sequence[Place]) -> str:

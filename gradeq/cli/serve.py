@@ -83,6 +83,8 @@ async def _serve(
             say.as_json({"url": url, "db": str(config.store.path), "pid": os.getpid()})
         else:
             say.fact(f"gradeq listens at {url} for {config.store.path} (Ctrl-C stops it)")
+            if config.server.public_url:
+                say.fact(f"Others reach it at {config.server.public_url}")
 
     stop = asyncio.Event()
     telling = asyncio.create_task(_tell_that_it_stops(stop, grace))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.store.base import ResultRow, Store
+from gradeq.store.base import Reading, ResultRow, Store
 from gradeq.store.sqlite import SqliteStore
 
 _PAGE = 500
@@ -35,7 +35,7 @@ async def reading(path: Path) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def result_pages(store: Store, ids: Sequence[int]) -> AsyncIterator[list[ResultRow]]:
+async def result_pages(store: Reading, ids: Sequence[int]) -> AsyncIterator[list[ResultRow]]:
     """The rows of these submissions, in this order, some hundred at a time."""
     for start in range(0, len(ids), _PAGE):
         yield await store.results(ids[start : start + _PAGE])

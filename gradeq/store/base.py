@@ -46,6 +46,7 @@ class SubmitOrder:
 
     `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
     `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
+    Without `again`, papers that are graded by now are skipped.
     """
 
     submission_ids: Sequence[int] = ()
@@ -61,6 +62,7 @@ class SubmitOrder:
     run_at: int | None = None
     max_attempts: int = MAX_ATTEMPTS
     idempotency_key: str | None = None
+    again: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ async def grade(site: Site, body: GradeOrder) -> GradeOrdered:
         priority=body.priority,
         deadline=body.deadline,
         idempotency_key=body.idempotency_key,
+        # Some of an assignment may be graded between the look at it and the order.
+        again=body.submission_ids is not None,
     )
     return GradeOrdered(
         batch_id=submitted.batch_id,

@@ -69,6 +69,7 @@ def _page(rows: Sequence[_Row], after: int) -> str:
 </tbody>
 </table>
 {_cut(len(rows))}
+<template id="row">{_row("", "", Badges())}</template>
 </main>
 <footer>Nothing reaches a student before a person releases it.</footer>
 </body>
@@ -78,9 +79,9 @@ def _page(rows: Sequence[_Row], after: int) -> str:
 
 def _row(course: str, assignment: str, badges: Badges) -> str:
     counts = "".join(
-        f'<td class="count"><span class="badge {key}" data-count="{key}" '
+        f'<td class="count" data-label="{label}"><span class="badge {key}" data-count="{key}" '
         f'data-value="{getattr(badges, key)}">{getattr(badges, key)}</span></td>'
-        for key, _, _ in _COLUMNS
+        for key, label, _ in _COLUMNS
     )
     return (
         f'<tr data-course="{escape(course)}" data-assignment="{escape(assignment)}">'

@@ -37,7 +37,11 @@ def test_every_command_prints_facts_as_json(name):
 def test_listing_the_commands_loads_none_of_what_they_need():
     script = "import sys; import gradeq.cli; print(*sys.modules)"
     loaded = subprocess.run(
-        [sys.executable, "-c", script], env=environment(), capture_output=True, check=True, text=True
+        [sys.executable, "-c", script],
+        env=environment(),
+        capture_output=True,
+        check=True,
+        text=True,
     ).stdout.split()
     for heavy in ("httpx", "aiohttp", "starlette", "uvicorn", "rich", "aiosqlite"):
         assert heavy not in loaded

@@ -127,7 +127,9 @@ def test_export_everything_or_what_is_released(graded: School):
     rows = jsonl(Path("all.jsonl"))
     assert [row["status"] for row in rows] == ["ungraded", *["graded"] * 4]
     assert rows[0]["extra"] == {"course": "default", "assignment": "other", "group": "8a"}
-    typed = gradeq("export", "--out", "released.csv", "--course", "eng", "--released-only", "--json")
+    typed = gradeq(
+        "export", "--out", "released.csv", "--course", "eng", "--released-only", "--json"
+    )
     assert typed.told["submissions"] == 1
     assert [row["id"] for row in table(Path("released.csv"))] == ["p1"]
 

@@ -42,7 +42,11 @@ async def test_columns_come_from_all_pages(here: Path):
     assert await write_results(path, pages_of([first], [second])) == 2
     rows = table(path)
     assert tuple(rows[0]) == (*FIXED, "group", "input_score", "points_claim", "points_style")
-    assert (rows[0]["score"], rows[0]["points_claim"], rows[0]["points_style"]) == ("2.5", "2.0", "")
+    assert (rows[0]["score"], rows[0]["points_claim"], rows[0]["points_style"]) == (
+        "2.5",
+        "2.0",
+        "",
+    )
     assert (rows[1]["input_score"], rows[1]["points_claim"]) == ("5", "")
     assert json.loads(rows[0]["criteria"])[0]["evidence"][0]["verified"] is True
 

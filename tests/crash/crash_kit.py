@@ -135,10 +135,7 @@ async def audit(work: Work, sim: Simulator, *, deaths: int, soft: bool = False) 
                 " ON s.id = submission_id GROUP BY 1"
             )
         )
-    if soft:
-        assert not any(interrupted.values()), "a soft stop is no interruption"
-    else:
-        assert any(interrupted.values()), "no kill has hit anything"
+    assert any(interrupted.values()) is not soft, "kills interrupt, soft stops do not"
     _calls_are_repeated_only_for_what_was_in_flight(
         work, sim, deaths, None if soft else interrupted
     )

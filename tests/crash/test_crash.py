@@ -29,8 +29,8 @@ async def ended_and_finished(
 
 
 async def test_five_kills(tmp_path: Path) -> None:
-    work = Work(tmp_path, chunks=12, size=30, concurrency=10)
-    await ended_and_finished(work, deaths=5, longest=0.3, latency="0.02-0.1", seed=1)
+    work = Work(tmp_path, chunks=10, size=25, concurrency=10)
+    await ended_and_finished(work, deaths=5, longest=0.2, latency="0.02-0.1", seed=1)
 
 
 @pytest.mark.slow

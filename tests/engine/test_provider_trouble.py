@@ -51,7 +51,7 @@ async def test_a_storm_of_429s_costs_nobody_an_attempt(tmp_path):
 async def test_a_429_is_not_answered_by_more_calls(tmp_path):
     """One at a time, so that no call is on its way when the 429 comes."""
     settings = {"fail": "429:0.3", "retry_after_seconds": 5, "seed": 3}
-    async with troubled(tmp_path, provider={"concurrency": 1}, **settings) as at:
+    async with troubled(tmp_path, provider={"concurrency": 1}, speed=300.0, **settings) as at:
         await at.graded(essays(40))
     stats = at.sim.stats
     assert stats.refused_429 > 5
@@ -201,7 +201,7 @@ async def test_another_batch_of_a_parked_pool_waits_and_run_does_not(tmp_path):
 
 
 async def test_half_a_minute_of_529_costs_nobody_an_attempt(tmp_path):
-    async with troubled(tmp_path, fail="529@0-30", speed=30.0) as at:
+    async with troubled(tmp_path, fail="529@0-30") as at:
         results = await at.graded(essays(40))
         jobs = await at.jobs(1)
     assert {result.status for result in results.values()} == {"graded"}
@@ -210,7 +210,7 @@ async def test_half_a_minute_of_529_costs_nobody_an_attempt(tmp_path):
 
 
 async def test_a_model_that_loads_for_a_minute(tmp_path):
-    async with troubled(tmp_path, fail="loading@0-60") as at:
+    async with troubled(tmp_path, fail="loading@0-60", speed=120.0) as at:
         results = await at.graded(essays(20))
         jobs = await at.jobs(1)
     assert {result.status for result in results.values()} == {"graded"}
@@ -258,7 +258,7 @@ async def test_a_provider_that_cannot_be_reached_at_first(tmp_path):
 async def test_a_tenth_of_the_calls_goes_wrong(tmp_path, fault, provider):
     settings = {"fail": f"{fault}:0.1", "seed": 11}
     async with troubled(tmp_path, provider=provider, **settings) as at:
-        results = await at.graded(essays(40))
+        results = await at.graded(essays(25))
         assert await at.engine.store.check() == []
     assert at.sim.stats.failures[fault] >= 1
     assert {result.status for result in results.values()} == {"graded"}
@@ -295,7 +295,7 @@ async def test_what_never_ends_leaves_papers_ungraded_with_the_reason(
 async def test_a_mixed_bag_of_trouble(tmp_path):
     plan = "429:0.05,500:0.05,529:0.02,drop:0.03,drop_body:0.03,html:0.02,garbage:0.05,cut:0.03"
     async with troubled(tmp_path, fail=plan, seed=5) as at:
-        results = await at.graded(essays(150))
+        results = await at.graded(essays(100))
         assert await at.engine.store.check() == []
         reasons = {one.id: one.reason for one in results.values() if one.status != "graded"}
         assert all("asked 3 times" in reason for reason in reasons.values()), reasons

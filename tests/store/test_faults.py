@@ -161,10 +161,14 @@ class TestFullDisk:
     async def fill(self, store: SqliteStore) -> list[str]:
         """Import until the disk is full; the papers that were acknowledged."""
         taken: list[str] = []
-        with pytest.raises(StoreError, match=r"disk is full; nothing was changed.*Free some"):
+
+        async def import_on() -> None:
             for n in range(1000):
                 await store.add_submissions([paper(f"paper {n}", "essay " * 3000)])
                 taken.append(f"paper {n}")
+
+        async with refused(r"disk is full; nothing was changed.*Free some"):
+            await import_on()
         assert 3 < len(taken) < 1000
         return taken
 
@@ -270,7 +274,7 @@ class TestDamage:
         assert (await store.assignments())[0][2].graded == 50
         async with refused("file is damaged"):
             await store.grades(1)
-        assert any("Tree" in line or "page" in line for line in await store.check())
+        assert await store.check()
 
     async def test_its_head_overwritten(self, store: SqliteStore) -> None:
         before = await self.damaged(store, (0, b"\xaa" * 100))
@@ -435,6 +439,7 @@ class TestBackup:
     async def test_while_work_goes_on(self, tmp_path: Path, open_store: Opener) -> None:
         store = await open_store(tmp_path / "grades.db")
         ids = await graded(store, *(f"paper {n}" for n in range(50)))
+        secret = await store.secret()
         is_over = False
 
         async def work_on() -> int:
@@ -452,7 +457,7 @@ class TestBackup:
         assert await copy.check() == []
         assert [row.submission.id for row in await copy.results(ids)] == ids
         assert all(row.grade is not None for row in await copy.results(ids))
-        assert (await copy.secret()) == (await store.secret())
+        assert await copy.secret() == secret
 
     async def test_it_overwrites_nothing(self, tmp_path: Path, open_store: Opener) -> None:
         store = await open_store(tmp_path / "grades.db")

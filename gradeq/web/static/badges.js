@@ -7,6 +7,7 @@
   const state = document.getElementById("state");
   const table = document.getElementById("badges");
   const body = table.tBodies[0];
+  const template = document.getElementById("row");
   let source = null;
   let polling = null;
   let polls = 0;
@@ -27,33 +28,12 @@
     rows.set(key(row.dataset.course, row.dataset.assignment), row);
   }
 
-  function element(tag, className, text) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    if (text !== undefined) made.textContent = text;
-    return made;
-  }
-
   function newRow(course, assignment) {
-    const row = document.createElement("tr");
+    const row = template.content.firstElementChild.cloneNode(true);
     row.dataset.course = course;
     row.dataset.assignment = assignment;
-    const head = element("th");
-    head.scope = "row";
-    head.append(element("span", "assignment", assignment), " ", element("span", "course", course));
-    row.append(head);
-    for (const kind of KINDS) {
-      const cell = element("td", "count");
-      const badge = element("span", "badge " + kind);
-      badge.dataset.count = kind;
-      cell.append(badge);
-      row.append(cell);
-    }
-    const done = element("td", "done");
-    const bar = element("progress");
-    bar.setAttribute("aria-label", "graded");
-    done.append(bar);
-    row.append(done);
+    row.querySelector(".course").textContent = course;
+    row.querySelector(".assignment").textContent = assignment;
     return row;
   }
 
