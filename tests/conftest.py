@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from gradeq.clock import ManualClock
 from gradeq.store.sqlite import SqliteStore
+
+# A busy machine is no failure: speed is measured in bench/, never asserted here.
+settings.register_profile("gradeq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gradeq")
 
 
 @pytest.fixture

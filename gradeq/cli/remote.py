@@ -55,10 +55,6 @@ def _daemon_at(url: str, config: Config) -> Daemon:
     return Daemon(url, token_of(config.server), config.server.token_env)
 
 
-class _NothingToGradeError(GradeqError):
-    code = "nothing_to_grade"
-
-
 class Daemon:
     """What the commands ask of a running daemon. Every method raises GradeqError."""
 
@@ -85,8 +81,10 @@ class Daemon:
         body = {"course": course, "assignment": assignment, "priority": priority}
         try:
             return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
-        except _NothingToGradeError:
-            return []
+        except GradeqError as error:
+            if error.code == "nothing_to_grade":
+                return []
+            raise
 
     def grade(self, submission_ids: Sequence[int], priority: int) -> list[int]:
         """The batches that grade them: one, unless there are very many."""
@@ -142,10 +140,10 @@ class Daemon:
             )
         try:
             told = json.loads(error.read())
-            if told["code"] == "nothing_to_grade":
-                return _NothingToGradeError(told["detail"])
             problems = tuple(f"{one['path']}: {one['problem']}" for one in told.get("problems", ()))
-            return InputError(f"the daemon at {self.url} refused: {told['detail']}", problems)
+            refused = InputError(f"the daemon at {self.url} refused: {told['detail']}", problems)
+            refused.code = str(told["code"])
+            return refused
         except (ValueError, KeyError, TypeError):
             return GradeqError(f"the daemon at {self.url} answered {error.code} {error.reason}")
 

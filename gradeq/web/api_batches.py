@@ -6,7 +6,7 @@ import logging
 
 from gradeq.errors import NotFoundError
 from gradeq.store.base import BatchRow
-from gradeq.web.answers import BatchAnswer, BatchesAnswer, JobsAnswer
+from gradeq.web.answers_work import BatchAnswer, BatchesAnswer, JobsAnswer
 from gradeq.web.api_grading import job_summary
 from gradeq.web.bodies import By, Id, JobPage, Page, Pause
 from gradeq.web.problems import Problem

@@ -9,13 +9,7 @@ from msgspec import structs
 from gradeq.errors import NotFoundError
 from gradeq.model import JobState
 from gradeq.store.base import JobRow
-from gradeq.web.answers import (
-    GradeOrdered,
-    GradeSummary,
-    JobAnswer,
-    JobCounters,
-    JobSummary,
-)
+from gradeq.web.answers_work import GradeOrdered, GradeSummary, JobAnswer, JobCounters, JobSummary
 from gradeq.web.bodies import By, GradeOrder, Id
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.resolve import Meant, resolve

@@ -8,13 +8,15 @@ from dataclasses import asdict, fields
 from gradeq.limiter.pool import Pool
 from gradeq.store.base import Backlog, Badges
 from gradeq.web.answers import (
+    told,
+)
+from gradeq.web.answers_work import (
     Health,
     LevelReading,
     MinuteAnswer,
     PoolAnswer,
     QueueAnswer,
     StatsAnswer,
-    told,
 )
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site

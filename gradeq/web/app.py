@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -71,7 +72,8 @@ def _routes(site: Site) -> Iterator[BaseRoute]:
     for path, group in groupby(ENDPOINTS, key=lambda one: one.path):
         by_method = {one.method: one for one in group}
         yield Route(path, _answering(site, by_method), methods=list(by_method))
-    description = describe(ENDPOINTS, __version__)
+    # Made when it is first asked for: that takes longer than everything else here.
+    description = cache(partial(describe, ENDPOINTS, __version__))
     yield Route("/openapi.json", partial(_described, description))
     yield Route("/", partial(page, site))
     yield Mount("/static", StaticFiles(directory=STATIC))
@@ -85,5 +87,5 @@ def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:
     return answer
 
 
-async def _described(description: Mapping[str, object], _: Request) -> Response:
-    return as_json(description)
+async def _described(description: Callable[[], Mapping[str, Any]], _: Request) -> Response:
+    return as_json(description())

@@ -9,7 +9,8 @@ from msgspec import structs
 from gradeq.limiter.reading import Reading
 from gradeq.model import JobState
 from gradeq.store.base import BatchRow, JobRow, QueuePosition
-from gradeq.web.answers import BatchAnswer, Waiting, told
+from gradeq.web.answers import told
+from gradeq.web.answers_work import BatchAnswer, Waiting
 from gradeq.web.site import Site
 
 _PAUSED = "paused"

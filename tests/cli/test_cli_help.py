@@ -36,13 +36,8 @@ def test_every_command_prints_facts_as_json(name):
 
 def test_listing_the_commands_loads_none_of_what_they_need():
     script = "import sys; import gradeq.cli; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", script],
-        env=environment(),
-        capture_output=True,
-        check=True,
-        text=True,
-    ).stdout.split()
+    words = (sys.executable, "-c", script)
+    loaded = subprocess.check_output(words, env=environment(), text=True).split()
     for heavy in ("httpx", "aiohttp", "starlette", "uvicorn", "rich", "aiosqlite"):
         assert heavy not in loaded
 

@@ -26,8 +26,8 @@ description = "Is it supported with evidence?"
 points = 3
 """
 FAULTS = (
-    "429:0.03,500:0.02,502:0.01,504:0.01,529:0.5@10-14,503:0.01,loading:0.5@25-27,slow_down:0.002,"
-    "drop:0.02,drop_body:0.01,html:0.01,garbage:0.02,schema:0.01,refusal:0.01,cut:0.02,hang:0.003"
+    "429:0.005,500:0.02,502:0.01,504:0.01,529:0.5@10-14,503:0.002,loading:0.5@25-27,"
+    "drop:0.02,drop_body:0.02,html:0.01,garbage:0.02,schema:0.01,refusal:0.02,cut:0.02,hang:0.003"
 )
 WAL_BOUND = 64 * 1024 * 1024
 
@@ -86,7 +86,7 @@ class Soak:
             number += 1
             await self._hand_in(number)
             await self._do_something()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         for batch_id in self._batches:
             await self._engine.resume(batch_id)
 
@@ -94,7 +94,7 @@ class Soak:
         text = f"Schools should start later. A study of {number} pupils found that sleep helps. "
         papers = [
             NewSubmission(f"p{number}-{n}", text * self._rng.randint(1, 20) + str(n))
-            for n in range(self._rng.randint(1, 12))
+            for n in range(self._rng.randint(1, 6))
         ]
         batch = await self._engine.submit(
             papers,

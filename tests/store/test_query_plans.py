@@ -84,9 +84,10 @@ def test_a_full_scan_would_be_seen(conn: sqlite3.Connection) -> None:
     assert walks(conn, QUERIES["check_statuses"])
 
 
-@pytest.mark.parametrize("name", sorted(QUERIES.keys() - RECOUNTS))
-def test_no_statement_scans(conn: sqlite3.Connection, name: str) -> None:
-    assert walks(conn, QUERIES[name]) == []
+def test_no_statement_scans(conn: sqlite3.Connection) -> None:
+    assert len(QUERIES) > 80
+    for name in QUERIES.keys() - RECOUNTS:
+        assert walks(conn, QUERIES[name]) == [], name
 
 
 def test_no_trigger_scans(conn: sqlite3.Connection) -> None:
@@ -108,14 +109,13 @@ def trigger_statements(sql: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", ["claim_tier", "claim_owner", "claim_batches", "claim_take"])
-def test_a_claim_sorts_nothing(conn: sqlite3.Connection, name: str) -> None:
+def test_a_claim_sorts_nothing(conn: sqlite3.Connection) -> None:
     """Its order is the index's: the next job is found without looking at the others."""
-    assert not any("TEMP B-TREE" in step for step in plan(conn, QUERIES[name]))
+    for name in ("claim_tier", "claim_owner", "claim_batches", "claim_take"):
+        assert not any("TEMP B-TREE" in step for step in plan(conn, QUERIES[name])), name
 
 
-@pytest.mark.parametrize(
-    "name", ["lease_renew", "leases_held", "jobs_complete", "jobs_fail", "jobs_return"]
-)
-def test_outcomes_find_their_jobs_by_id(conn: sqlite3.Connection, name: str) -> None:
-    assert any("USING INTEGER PRIMARY KEY (rowid=?)" in step for step in plan(conn, QUERIES[name]))
+def test_outcomes_find_their_jobs_by_id(conn: sqlite3.Connection) -> None:
+    by_id = "USING INTEGER PRIMARY KEY (rowid=?)"
+    for name in ("lease_renew", "leases_held", "jobs_complete", "jobs_fail", "jobs_return"):
+        assert any(by_id in step for step in plan(conn, QUERIES[name])), name

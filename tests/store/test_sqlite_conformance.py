@@ -12,6 +12,7 @@ from gradeq.store.base import Store
 from gradeq.store.sqlite import SqliteStore
 
 from . import conformance
+from .opening import quick_folder
 
 
 class SqliteMaker:
@@ -39,10 +40,11 @@ class SqliteMaker:
 
 
 @pytest.fixture
-async def make_store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[SqliteMaker]:
-    maker = SqliteMaker(tmp_path / "grades.db", clock)
-    yield maker
-    await maker.close()
+async def make_store(clock: ManualClock) -> AsyncIterator[SqliteMaker]:
+    with quick_folder() as folder:
+        maker = SqliteMaker(folder / "grades.db", clock)
+        yield maker
+        await maker.close()
 
 
 class TestArchive(conformance.ArchiveSuite): ...

@@ -140,10 +140,10 @@ async def test_an_id_of_another_database_is_a_gap_too(resting: Service) -> None:
     assert (following.event, following.id) == ("submission.archived", "2")
 
 
-@pytest.mark.parametrize("told", ["x", "-1", "1.5", str(2**63)])
-async def test_a_last_event_id_that_is_none(resting: Service, told: str) -> None:
-    answer = await resting.client.get("/api/events", headers={"Last-Event-ID": told})
-    assert code(answer, 422) == "invalid_header"
+async def test_a_last_event_id_that_is_none(resting: Service) -> None:
+    for told in ("x", "-1", "1.5", str(2**63)):
+        answer = await resting.client.get("/api/events", headers={"Last-Event-ID": told})
+        assert code(answer, 422) == "invalid_header"
 
 
 async def test_streams_are_asked_for_rightly(resting: Service) -> None:

@@ -70,38 +70,36 @@ async def test_a_paper_that_a_person_decided_on_is_refused_with_the_reason(
     assert (told["change"], "released" in told["reason"]) == ("refused", True)
 
 
-@pytest.mark.parametrize(
-    ("row", "path", "problem"),
-    [
-        ({"text": "x"}, "$", "external_id"),
-        ({"id": "a"}, "$", "text"),
-        ({"id": "a", "external_id": "b", "text": "x"}, "$", "either"),
-        ({"id": "", "text": "x"}, "$.id", "length"),
-        ({"id": "  ", "text": "x"}, "$.id", "printable"),
-        ({"id": "a\nb", "text": "x"}, "$.id", ""),
-        ({"id": "a\u2028b", "text": "x"}, "$.id", "printable"),
-        ({"id": "a" * 201, "text": "x"}, "$.id", "length"),
-        ({"id": 1.5, "text": "x"}, "$.id", "float"),
-        ({"id": "a", "text": 5}, "$.text", "str"),
-        ({"id": "a", "text": "a\0b"}, "$.text", ""),
-        ({"id": "a", "text": "x", "student": 5}, "$.student", "str"),
-        ({"id": "a", "text": "x", "course": ""}, "$.course", "length"),
-        ({"id": "a", "text": "x", "assignment": "a\tb"}, "$.assignment", ""),
-        ({"id": "a", "text": "x", "status": "graded"}, "$.status", "submitted"),
-        ({"id": "a", "text": "x", "status": "lost"}, "$.status", "lost"),
-    ],
-)
-async def test_what_is_no_paper_is_told_with_its_place(
-    resting: Service, row: dict[str, Any], path: str, problem: str
-) -> None:
+NO_PAPERS: list[Any] = [
+    ({"text": "x"}, "$", "external_id"),
+    ({"id": "a"}, "$", "text"),
+    ({"id": "a", "external_id": "b", "text": "x"}, "$", "either"),
+    ({"id": "", "text": "x"}, "$.id", "length"),
+    ({"id": "  ", "text": "x"}, "$.id", "printable"),
+    ({"id": "a\nb", "text": "x"}, "$.id", ""),
+    ({"id": "a\u2028b", "text": "x"}, "$.id", "printable"),
+    ({"id": "a" * 201, "text": "x"}, "$.id", "length"),
+    ({"id": 1.5, "text": "x"}, "$.id", "float"),
+    ({"id": "a", "text": 5}, "$.text", "str"),
+    ({"id": "a", "text": "a\0b"}, "$.text", ""),
+    ({"id": "a", "text": "x", "student": 5}, "$.student", "str"),
+    ({"id": "a", "text": "x", "course": ""}, "$.course", "length"),
+    ({"id": "a", "text": "x", "assignment": "a\tb"}, "$.assignment", ""),
+    ({"id": "a", "text": "x", "status": "graded"}, "$.status", "submitted"),
+    ({"id": "a", "text": "x", "status": "lost"}, "$.status", "lost"),
+]
+
+
+async def test_what_is_no_paper_is_told_with_its_place(resting: Service) -> None:
     good = {"id": "good", "text": "x"}
-    answer = await resting.client.post(IMPORT, json=[good, row])
-    assert code(answer, 422) == "invalid_body"
-    [flaw] = answer.json()["problems"]
-    assert flaw["path"] == path.replace("$", "$[1]")
-    assert problem in flaw["problem"]
-    answer = await resting.client.post(IMPORT, json=row)
-    assert answer.json()["problems"][0]["path"] == path
+    for row, path, problem in NO_PAPERS:
+        answer = await resting.client.post(IMPORT, json=[good, row])
+        assert code(answer, 422) == "invalid_body", row
+        [flaw] = answer.json()["problems"]
+        assert flaw["path"] == path.replace("$", "$[1]")
+        assert problem in flaw["problem"]
+        answer = await resting.client.post(IMPORT, json=row)
+        assert answer.json()["problems"][0]["path"] == path
     assert (await resting.get("/api/stats"))["submissions"]["submitted"] == 0
 
 
@@ -112,12 +110,12 @@ async def test_many_mistakes_are_told_at_once_but_not_without_end(resting: Servi
     assert len(answer.json()["problems"]) == 20
 
 
-@pytest.mark.parametrize("body", ["5", '"text"', "[5]", "null", "[[]]"])
-async def test_a_body_that_is_no_object_is_refused(resting: Service, body: str) -> None:
-    answer = await resting.client.post(
-        IMPORT, content=body, headers={"Content-Type": "application/json"}
-    )
-    assert code(answer, 422) == "invalid_body"
+async def test_a_body_that_is_no_object_is_refused(resting: Service) -> None:
+    for body in ("5", '"text"', "[5]", "null", "[[]]"):
+        answer = await resting.client.post(
+            IMPORT, content=body, headers={"Content-Type": "application/json"}
+        )
+        assert code(answer, 422) == "invalid_body", body
 
 
 async def test_ten_thousand_papers_are_the_most_at_once(resting: Service) -> None:
@@ -160,26 +158,24 @@ async def test_papers_without_a_course_are_listed_by_default(resting: Service) -
     assert [one["course"] for one in (await resting.get(IMPORT))["submissions"]] == ["default"]
 
 
-@pytest.mark.parametrize(
-    ("query", "status", "wanted"),
-    [
-        ({"limit": 0}, 422, "invalid_query"),
-        ({"limit": 1001}, 422, "invalid_query"),
-        ({"limit": "many"}, 422, "invalid_query"),
-        ({"after": -1}, 422, "invalid_query"),
-        ({"after": 2**63}, 422, "invalid_query"),
-        ({"status": "lost"}, 422, "invalid_query"),
-        ({"archive": "1"}, 422, "invalid_query"),
-        ({"archived": "maybe"}, 422, "invalid_query"),
-        ({"archived": "1", "status": "graded"}, 422, "invalid_query"),
-        ({"course": "none"}, 404, "not_found"),
-    ],
-)
-async def test_a_list_is_asked_for_rightly(
-    resting: Service, query: dict[str, Any], status: int, wanted: str
-) -> None:
+WRONG_QUERIES: list[Any] = [
+    ({"limit": 0}, 422, "invalid_query"),
+    ({"limit": 1001}, 422, "invalid_query"),
+    ({"limit": "many"}, 422, "invalid_query"),
+    ({"after": -1}, 422, "invalid_query"),
+    ({"after": 2**63}, 422, "invalid_query"),
+    ({"status": "lost"}, 422, "invalid_query"),
+    ({"archive": "1"}, 422, "invalid_query"),
+    ({"archived": "maybe"}, 422, "invalid_query"),
+    ({"archived": "1", "status": "graded"}, 422, "invalid_query"),
+    ({"course": "none"}, 404, "not_found"),
+]
+
+
+async def test_a_list_is_asked_for_rightly(resting: Service) -> None:
     await resting.client.post(IMPORT, json={"id": "a", "text": "x"})
-    assert code(await resting.client.get(IMPORT, params=query), status) == wanted
+    for query, status, wanted in WRONG_QUERIES:
+        assert code(await resting.client.get(IMPORT, params=query), status) == wanted, query
 
 
 async def test_a_paper_by_its_id(service: Service) -> None:

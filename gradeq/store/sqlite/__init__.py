@@ -83,7 +83,7 @@ class SqliteStore:
             self._readers.open()
             await self.last_event()
             return Recovery()
-        self._refuse_missing_folder()
+        self._refuse_unusable_path()
         self._lock.acquire()
         try:
             self._readers.open()
@@ -116,7 +116,9 @@ class SqliteStore:
         """Tell other processes, through the lock file, where this one listens."""
         self._lock.announce(url)
 
-    def _refuse_missing_folder(self) -> None:
+    def _refuse_unusable_path(self) -> None:
+        if str(self.path) == ":memory:":
+            raise StoreError(":memory: would keep nothing; gradeq needs the path of a file")
         folder = self.path.parent
         if not folder.is_dir():
             raise StoreError(f"{self.path}: the folder {folder} does not exist; create it first")
@@ -250,7 +252,9 @@ class SqliteStore:
         self, submission_ids: Sequence[int]
     ) -> list[tuple[str, str, int | None]]:
         ids = ids_json(submission_ids)
-        return await self._read(lambda tx: [tuple(row) for row in tx.all("assignments_of", ids=ids)])
+        return await self._read(
+            lambda tx: [tuple(row) for row in tx.all("assignments_of", ids=ids)]
+        )
 
     async def submission(self, submission_id: int) -> Submission | None:
         return await self._read(

@@ -1,17 +1,20 @@
 """What every Store must do, whatever it is made of.
 
 A store's test module subclasses each suite and gives the fixtures `clock` (a ManualClock) and
-`make_store` (see helpers.StoreMaker). Every test ends with a recount of all counters.
+`make_store` (see helpers.StoreMaker). After every test all counters are compared with a recount.
+The module machine asks the same in any order, with crashes in between.
 """
 
 from .batches import BatchSuite, RetrySuite, StatusSuite
 from .claiming import ClaimSuite
 from .grading import GradeSuite, ReleaseSuite
+from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .papers import ArchiveSuite, PaperSuite
-from .reading import EventSuite, LifeSuite, PositionSuite, ReadingSuite, ResultSuite
+from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
-from .settling import BadOutcomeSuite, ConfiguredStreakSuite, SettleSuite, StreakSuite
+from .settling import BadOutcomeSuite, SettleSuite
+from .streaks import ConfiguredStreakSuite, StreakSuite
 from .submitting import IdempotencySuite, SubmitSuite
 
 __all__ = [

@@ -1,0 +1,185 @@
+"""What the service answers about work. Times are wall milliseconds since 1970 UTC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from gradeq.limiter.base import Bucket
+from gradeq.model import BatchStatus, JobState
+from gradeq.store.base import AttemptRow, Backlog, Badges, Totals
+from gradeq.web.answers import SkippedAnswer
+
+
+class GradeOrdered(Struct, frozen=True):
+    """`task_ids` has one id per accepted paper, in order; `created` counts those that are new."""
+
+    batch_id: int
+    task_ids: tuple[int, ...]
+    created: int
+    skipped: list[SkippedAnswer]
+
+
+class GradeSummary(Struct, frozen=True):
+    version: int
+    current: bool
+    score: float
+    max_score: float
+    flags: tuple[str, ...]
+    model: str | None
+
+
+class Waiting(Struct, frozen=True):
+    """Why a job waits. `position` counts the jobs before it; `eta_seconds` is None while the pace
+    is unknown; `limited_by` is one of the limiter's words, or paused, run_at or no_grader.
+    """
+
+    position: int
+    run_at: int
+    eta_seconds: float | None
+    limited_by: str
+    text: str
+    paused_by: str | None = None
+    pause_reason: str | None = None
+    parked_reason: str | None = None
+
+
+class JobCounters(Struct, frozen=True):
+    attempts: int
+    snoozes: int
+    interruptions: int
+    unusable: int
+
+
+class JobSummary(Struct, frozen=True):
+    """A job in a list."""
+
+    id: int
+    batch_id: int
+    grader: str
+    submission_id: int | None
+    external_id: str | None
+    status: JobState
+    counters: JobCounters
+    error: str | None
+    reason: str | None
+    run_at: int
+    created_at: int
+    claimed_at: int | None
+    finished_at: int | None
+    updated_at: int
+
+
+class JobAnswer(JobSummary, frozen=True):
+    """A job with all its tries.
+
+    `result` is a summary of the grade that it made, or what a job of another kind returned.
+    """
+
+    attempts: list[AttemptRow]
+    result: Any
+    waiting: Waiting | None
+
+
+class JobsAnswer(Struct, frozen=True):
+    jobs: list[JobSummary]
+    next: int | None
+
+
+class BatchAnswer(Struct, frozen=True):
+    """`limited_by` and `text` say what holds an open batch up; None once it is over."""
+
+    id: int
+    kind: str
+    grader: str
+    pool: str
+    owner: str
+    rubric_id: int | None
+    interactive: bool
+    priority: int
+    deadline: int | None
+    status: BatchStatus
+    created_at: int
+    started_at: int | None
+    paused_at: int | None
+    paused_by: str | None
+    pause_reason: str | None
+    cancelled_at: int | None
+    finished_at: int | None
+    total: int
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    cancelled: int
+    requests: int
+    rate_limited: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    eta_seconds: float | None = None
+    limited_by: str | None = None
+    text: str | None = None
+
+
+class BatchesAnswer(Struct, frozen=True):
+    """Newest first."""
+
+    batches: list[BatchAnswer]
+    next: int | None
+
+
+class LevelReading(Struct, frozen=True):
+    """What could be taken now, of how much per `per_seconds`."""
+
+    bucket: Bucket
+    level: float
+    limit: float
+    per_seconds: float
+
+
+class MinuteAnswer(Struct, frozen=True):
+    requests: int
+    refused: int
+    input_tokens: int
+    output_tokens: int
+
+
+class PoolAnswer(Struct, frozen=True):
+    """One pool. `wait_seconds` is None while only a person can end the wait."""
+
+    name: str
+    limited_by: str
+    text: str
+    in_flight: int
+    room: int
+    concurrency: int
+    concurrency_needed: int | None
+    wait_seconds: float | None
+    parked_reason: str | None
+    levels: list[LevelReading]
+    last_minute: MinuteAnswer
+    backlog: Backlog
+
+
+class QueueAnswer(Struct, frozen=True):
+    """`running` counts jobs in hand; `strays` is open work that no grader of this process does."""
+
+    pools: list[PoolAnswer]
+    running: int
+    strays: list[Backlog]
+
+
+class StatsAnswer(Struct, frozen=True):
+    """`submissions` sums the badges of all `assignments`, `work` all batches there ever were."""
+
+    courses: int
+    assignments: int
+    submissions: Badges
+    work: Totals
+    events: int
+
+
+class Health(Struct, frozen=True):
+    status: str
