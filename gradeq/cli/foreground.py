@@ -10,6 +10,7 @@ from typing import Any
 
 from gradeq.cli import say
 from gradeq.cli.commands import INTERRUPTED
+from gradeq.cli.logs import each_message_once
 from gradeq.cli.onlooker import Onlooker
 from gradeq.cli.plan import Plan, with_open_batches
 from gradeq.cli.providers import SIMULATED, default_provider
@@ -52,7 +53,7 @@ class Foreground:
 
     async def run(self, make_plan: MakePlan) -> Done:
         """Raises GradeqError where it cannot start, or cannot save results."""
-        with stopping() as stop:
+        with stopping() as stop, each_message_once():
             async with inserting(self.config) as engine:
                 plan = await make_plan(engine)
             self._say_what_comes(plan)

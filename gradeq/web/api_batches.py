@@ -52,7 +52,7 @@ async def pause(site: Site, batch_id: Id, body: Pause) -> BatchAnswer:
 async def resume(site: Site, batch_id: Id, body: By) -> BatchAnswer:
     """Go on with a paused batch; what it is limited by, if parked, is tried again too."""
     await site.engine.resume(batch_id)
-    log.info("batch %d resumed by %s", batch_id, body.by)
+    log.info("batch %d resumed by %r", batch_id, body.by)
     return await batch(site, batch_id)
 
 

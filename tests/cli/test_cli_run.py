@@ -298,6 +298,15 @@ def test_results_that_cannot_be_written_are_noticed_first(school: School, out):
     assert school.stats()["requests"] == 0
 
 
+def test_results_never_overwrite_the_papers(school: School):
+    papers = school.papers(1)
+    before = papers.read_bytes()
+    typed = school.run(papers, "--out", f"../here/{papers.name}")
+    assert typed.code == 2
+    assert "would overwrite" in typed.err
+    assert papers.read_bytes() == before
+
+
 def test_results_replace_the_file_and_leave_nothing_beside_it(school: School, here: Path):
     Path("results.jsonl").write_text("old\n", "utf-8")
     school.run(school.papers(1), "--out", "results.jsonl")

@@ -36,8 +36,8 @@ async def test_five_kills(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_fifty_kills(tmp_path: Path) -> None:
-    work = Work(tmp_path, chunks=100, size=40, concurrency=20)
-    await ended_and_finished(work, deaths=50, longest=1.5, latency="0.1-0.4", seed=2)
+    work = Work(tmp_path, chunks=75, size=40, concurrency=20)
+    await ended_and_finished(work, deaths=50, longest=1.0, latency="0.1-0.4", seed=2)
     assert len(work.acknowledged("edit")) > 100
     assert len(work.acknowledged("release")) > 100
 

@@ -24,7 +24,9 @@ from engine_kit import (
 from gradeq import ConflictError, Engine, Grade, Job, NotFoundError, Snooze
 from gradeq.clock import ManualClock
 from gradeq.errors import ConfigError
-from gradeq.store.base import SubmitOrder
+from gradeq.model import JobState
+from gradeq.outcome import Counter, ErrorClass
+from gradeq.store.base import Counters, Settlement, SubmitOrder
 from gradeq.worker import LEASE_SECONDS
 
 
@@ -127,10 +129,10 @@ async def test_an_idle_engine_asks_for_work_about_once_a_minute(room):
     before = len(room.store.claims)
     await turns(room.engine, 200)
     assert len(room.store.claims) == before
-    for _ in range(60):
-        room.clock.advance(60)
-        await turns(room.engine, 10)
-    assert 30 <= len(room.store.claims) - before <= 120
+    for _ in range(300):
+        room.clock.advance(1)
+        await turns(room.engine, 2)
+    assert 3 <= len(room.store.claims) - before <= 10, "in five minutes"
 
 
 async def test_a_busy_engine_asks_for_work_only_when_a_call_ends_or_an_outcome_is_saved(room):
@@ -428,3 +430,24 @@ async def test_the_engine_asks_nobody_for_work_while_it_has_no_room(room):
     await asyncio.gather(*(room.submit(str(name)) for name in range(50, 60)))
     await turns(room.engine)
     assert len(room.store.claims) == before
+
+
+async def test_what_is_given_back_untried_keeps_its_story(room):
+    """Its last failure stays on record, and an outage's budget goes on running out."""
+    await room.submit("1", interactive=False)
+    await room.desk.has(1)
+    batch_id = await room.submit("2")
+    since = room.clock.now_ms()
+    await settle_one(room, counter=Counter.OVERLOAD, error=ErrorClass.OVERLOADED, reason="busy")
+    await settle_one(room)
+    (claimed,) = await room.store.claim("grader:desk", 1, LEASE_SECONDS)
+    assert claimed.counters == Counters(snoozes=1, overloaded_since=since)
+    (job,) = await room.store.jobs(batch_id=batch_id)
+    assert (job.error, job.reason) == ("overloaded", "busy")
+
+
+async def settle_one(room: Room, **outcome: Any) -> None:
+    """Another hand takes the next job and puts it back."""
+    (claimed,) = await room.store.claim("grader:desk", 1, LEASE_SECONDS)
+    settlement = Settlement(claimed.job.id, claimed.lease, JobState.PENDING, **outcome)
+    assert await room.store.settle([settlement]) == [True]

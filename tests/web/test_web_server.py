@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -180,12 +179,10 @@ async def test_a_signal_stops_it_softly_in_spite_of_an_open_stream(
 ) -> None:
     async with asyncio.timeout(SECONDS), daemon(tmp_path) as (process, service):
         async with service.events() as events:
-            began = time.perf_counter()
             process.send_signal(number)
             assert [one async for one in events] == []
         output, _ = await process.communicate()
         assert (process.returncode, output) == (0, b"given back 0\n")
-        assert time.perf_counter() - began < 10
 
 
 @needs_signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gradeq.clock import ManualClock
 from gradeq.model import JobState
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
-from gradeq.store.base import Recovery, Store
+from gradeq.store.base import Claimed, Recovery, Store
 
 from .base import Suite
 from .helpers import (
@@ -129,6 +129,13 @@ class LeaseSuite(Suite):
         assert (await badges(store)).submitted == 1
 
 
+async def claim_others(store: Store, held: int) -> list[Claimed]:
+    """Claim everything; all but the job `held`."""
+    claims = await claim(store)
+    assert held in {one.job.id for one in claims}
+    return [one for one in claims if one.job.id != held]
+
+
 class RecoverySuite(Suite):
     async def test_jobs_of_a_killed_process_are_returned_at_once(
         self, make_store: StoreMaker
@@ -173,6 +180,19 @@ class RecoverySuite(Suite):
         assert await current(reopened, ids[1]) is not None
         assert await states(reopened, waiting.id) == ["pending"]
         await sound(reopened)
+
+    async def test_a_paper_that_kills_its_daemon_is_given_up(self, make_store: StoreMaker) -> None:
+        store = await make_store()
+        poison, fine = (await queued(store, "poison", "fine")).job_ids
+        for _ in range(MAX_INTERRUPTIONS):
+            await settle(store, *map(again, await claim_others(store, poison)))
+            await make_store.kill(store)
+            store = await make_store()
+        job = await store.job(poison)
+        assert job is not None
+        assert (job.state, job.error) == (JobState.FAILED, ErrorClass.INTERRUPTED)
+        assert [one.job.id for one in await claim(store)] == [fine]
+        await sound(store)
 
     async def test_a_job_given_back_is_not_an_interruption(self, make_store: StoreMaker) -> None:
         store = await make_store()
