@@ -74,15 +74,13 @@ def _paper(row: _Row, place: str) -> NewSubmission | Flaw:
     external_id = str(given[0]).strip()
     if not external_id or not external_id.isprintable():
         return Flaw(f"{place}.id", "must be one line of printable characters")
-    if paper.status not in (SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED):
-        return Flaw(f"{place}.status", "must be in_progress or submitted")
     return NewSubmission(
         external_id=external_id,
         text=paper.text,
         student=(paper.student or "").strip(),
         course=paper.course,
         assignment=paper.assignment,
-        status=paper.status,
+        status=SubmissionStatus(paper.status),
         extra={key: _kept(row[key]) for key in row if key not in _FIELDS},
     )
 

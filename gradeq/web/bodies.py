@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -111,7 +111,7 @@ class Paper(Struct, frozen=True, kw_only=True):
     student: str | None = None
     course: Name = DEFAULT_COURSE
     assignment: Name = DEFAULT_ASSIGNMENT
-    status: SubmissionStatus = SubmissionStatus.SUBMITTED
+    status: Literal["in_progress", "submitted"] = "submitted"
 
 
 class Papers(_Closed, frozen=True, kw_only=True):

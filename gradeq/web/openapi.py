@@ -88,12 +88,21 @@ def _operation(endpoint: Endpoint, known: Mapping[str, Any]) -> dict[str, Any]:
         operation["description"] = more.strip()
     if endpoint.bodies:
         operation["requestBody"] = {
+            "required": _needs_body(endpoint),
             "content": {
                 media_type: {"schema": known[_key(kind)]}
                 for media_type, kind in endpoint.bodies.items()
-            }
+            },
         }
     return operation
+
+
+def _needs_body(endpoint: Endpoint) -> bool:
+    """False where every field of the body may be left out, and so the body itself."""
+    kind = endpoint.hints["body"]
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return True
+    return any(field.required for field in msgspec.structs.fields(kind))
 
 
 def _path_parameters(endpoint: Endpoint, known: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -73,6 +73,11 @@ async def test_bodies_and_queries_tell_their_limits(resting: Service) -> None:
     assert (limit["schema"]["minimum"], limit["schema"]["maximum"]) == (1, 1000)
     rubric = description["paths"]["/api/courses/{course}/assignments/{assignment}/rubric"]["put"]
     assert set(rubric["requestBody"]["content"]) >= {"application/toml", "application/json"}
+    bodies = {
+        path: one.get("post", {}).get("requestBody") for path, one in description["paths"].items()
+    }
+    assert bodies["/api/submissions/release"]["required"] is True
+    assert bodies["/api/batches/{batch_id}/pause"]["required"] is False
     badges = description["paths"]["/api/courses/{course}/assignments/{assignment}/badges"]["get"]
     shape = badges["responses"]["200"]["content"]["application/json"]["schema"]
     assert set(description["components"]["schemas"][shape["$ref"].rpartition("/")[2]]["properties"])

@@ -85,7 +85,7 @@ NO_PAPERS: list[Any] = [
     ({"id": "a", "text": "x", "student": 5}, "$.student", "str"),
     ({"id": "a", "text": "x", "course": ""}, "$.course", "length"),
     ({"id": "a", "text": "x", "assignment": "a\tb"}, "$.assignment", ""),
-    ({"id": "a", "text": "x", "status": "graded"}, "$.status", "submitted"),
+    ({"id": "a", "text": "x", "status": "graded"}, "$.status", "graded"),
     ({"id": "a", "text": "x", "status": "lost"}, "$.status", "lost"),
 ]
 
