@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from gradeq.cli.remote import Daemon, here_or_there
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.grading.rubric import parse_rubric
-from gradeq.model import NewSubmission, SubmissionStatus
+from gradeq.model import DEFAULT_COURSE, NewSubmission, SubmissionStatus
 from gradeq.rubrics import read_rubric_file
 from gradeq.store.base import Added
 
@@ -115,4 +116,12 @@ def _tell(work: Import, added: list[Added], skipped: int, *, as_json: bool) -> N
     told = ", ".join(f"{count:,} {change}" for change, count in changes.items())
     say.fact(f"{work.course}/{work.assignment}: {told}")
     if work.papers[0].status is SubmissionStatus.SUBMITTED:
-        say.fact(f"Grade them: gradeq grade --assignment {work.assignment}")
+        say.fact(f"Grade them: gradeq grade {_named(work)}")
+
+
+def _named(work: Import) -> str:
+    """The options that name this assignment, ready to be pasted into a shell."""
+    words = ["--assignment", work.assignment]
+    if work.course != DEFAULT_COURSE:
+        words = ["--course", work.course, *words]
+    return shlex.join(words)
