@@ -19,7 +19,8 @@ from gradeq.limiter.state import PoolState
 
 from .simulation import Paper, Run, Simulation, StrictServer, bound, papers
 
-SEEDS = (1, 2, 3)
+# One seed in the ordinary run; the others take their time with the slow tests.
+SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3)))
 
 
 @dataclass
