@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any
@@ -192,8 +193,10 @@ async def test_no_name_and_no_id_leaves_the_machine(tmp_path, sim):
         results = await at.graded([paper])
     assert len(tap.bodies) == 1
     sent = json.dumps(tap.bodies, ensure_ascii=False).casefold()
+    # Fence, canary and pseudonym are random: hexadecimal digits may happen to spell a name.
+    words = re.sub(r"[0-9a-f]{6,}", "", sent)
     for private in ("ada", "lovelace", "20451", "school.example"):
-        assert private not in sent.replace("canada", ""), private
+        assert private not in words, private
     assert "student-" in sent
     assert "schools should start later" in sent
     assert "Student-" not in json.dumps(results["S-20451-x"].row())
