@@ -342,6 +342,11 @@ END;
 CREATE TRIGGER job_recounted AFTER UPDATE OF state, waiting ON jobs
 WHEN OLD.state <> NEW.state OR OLD.waiting <> NEW.waiting
 BEGIN
+    -- The job's end is told before its batch's, which the update below may tell.
+    INSERT INTO events (at, kind, assignment_id, batch_id, job_id, submission_id)
+    SELECT NEW.updated_at, 'job.' || NEW.state, NEW.assignment_id, NEW.batch_id, NEW.id,
+           NEW.submission_id
+     WHERE OLD.state <> NEW.state;
     UPDATE batches
        SET ready = ready - (OLD.state = 'pending' AND OLD.waiting = 0)
                          + (NEW.state = 'pending' AND NEW.waiting = 0),
@@ -355,10 +360,6 @@ BEGIN
                               THEN NEW.updated_at END,
            updated_at = NEW.updated_at
      WHERE id = NEW.batch_id;
-    INSERT INTO events (at, kind, assignment_id, batch_id, job_id, submission_id)
-    SELECT NEW.updated_at, 'job.' || NEW.state, NEW.assignment_id, NEW.batch_id, NEW.id,
-           NEW.submission_id
-     WHERE OLD.state <> NEW.state;
 END;
 
 CREATE TRIGGER job_left_or_rejoined_the_badge AFTER UPDATE OF finished_at ON jobs
