@@ -89,7 +89,7 @@ async def cost(path: Path, operation: Operation) -> int:
         assert len(held) == 10
         assert isinstance(store._hopper, Hopper)
         await store._hopper.hop(meter.attach)
-        await store._readers.alone(meter.attach)
+        await store._readers.run(lambda tx: meter.attach(tx.conn))
         meter.steps = 0
         await operation(store, held)
         return meter.steps

@@ -33,8 +33,15 @@ class Bench:
         self.hopper = hopper
         self.told: list[str] = []
         self.commits_heard = 0
-        self.writer = Writer(hopper, load_queries(), SystemClock(), path, self._hear)
         self.readers = Readers(path, load_queries(), SystemClock())
+        self.writer = Writer(
+            hopper,
+            load_queries(),
+            SystemClock(),
+            path,
+            readers=self.readers,
+            committed=self._hear,
+        )
 
     def _hear(self) -> None:
         self.commits_heard += 1

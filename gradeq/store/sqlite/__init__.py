@@ -89,7 +89,12 @@ class SqliteStore:
             self._readers.open()
             self._hopper = await open_writer(self.path)
             self._writer = Writer(
-                self._hopper, self._queries, self._clock, self.path, self._tell_listeners
+                self._hopper,
+                self._queries,
+                self._clock,
+                self.path,
+                readers=self._readers,
+                committed=self._tell_listeners,
             )
             return await self._write(outcomes.return_left_behind)
         except sqlite3.Error as error:
@@ -391,21 +396,17 @@ class SqliteStore:
             raise StoreError(
                 f"{target}: the folder {target.parent} does not exist; create it first"
             )
-        await self._readers.alone(lambda conn: upkeep.vacuum_into(conn, target))
+        await self._readers.long(lambda conn: upkeep.vacuum_into(conn, target))
 
     async def check(self) -> list[str]:
-        return await self._read(reads.check)
+        return await self._readers.long_read(reads.check)
 
     async def prune_events(self, keep: int) -> int:
         return await self._write(lambda tx: tx.run("events_prune", keep=max(1, keep)).rowcount)
 
     async def checkpoint(self) -> None:
-        if self._hopper is None:
-            return
-        try:
-            await self._hopper.hop(upkeep.checkpoint)
-        except sqlite3.Error as error:
-            raise store_error(error, self.path) from error
+        if self._writer is not None:
+            await self._writer.empty_log()
 
 
 def _require_name(by: str, what: str) -> None:

@@ -23,8 +23,21 @@ def secret(tx: Tx) -> bytes:
     return bytes.fromhex(tx.value("meta_get", key="secret"))
 
 
-def checkpoint(conn: sqlite3.Connection) -> None:
-    conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+def checkpoint(conn: sqlite3.Connection) -> bool:
+    """Copy the log into the database and empty it, without waiting for anybody.
+
+    False where some other program reads: then part of the log is copied, and it stays.
+    """
+    timeout = conn.execute("PRAGMA busy_timeout").fetchone()[0]
+    conn.execute("PRAGMA busy_timeout = 0")
+    try:
+        is_busy = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        # A locked table: another program checkpoints just now.
+        return False
+    finally:
+        conn.execute(f"PRAGMA busy_timeout = {timeout}")
+    return not is_busy
 
 
 def vacuum_into(conn: sqlite3.Connection, target: Path) -> None:

@@ -9,6 +9,7 @@ fsync waits for none: a claim is on its way while results gather.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,11 +20,15 @@ from gradeq.clock import Clock, wait_for_event
 from gradeq.errors import StoreError
 from gradeq.store.sqlite.connect import Hopper
 from gradeq.store.sqlite.faults import store_error
+from gradeq.store.sqlite.readers import Readers
 from gradeq.store.sqlite.tx import Tx
+from gradeq.store.sqlite.upkeep import checkpoint
 
 T = TypeVar("T")
+log = logging.getLogger("gradeq")
 _MOST_AT_ONCE = 512
 _GATHERING_SECONDS = 0.002
+_LOG_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -46,6 +51,8 @@ class Writer:
         queries: Mapping[str, str],
         clock: Clock,
         path: Path,
+        *,
+        readers: Readers,
         committed: Callable[[], None],
     ) -> None:
         self._hopper = hopper
@@ -53,6 +60,9 @@ class Writer:
         self._clock = clock
         self._path = path
         self._committed = committed
+        self._readers = readers
+        self._log = path.with_name(path.name + "-wal")
+        self._log_bound = _LOG_BYTES
         self._durable: list[_Order] = []
         self._quick: list[_Order] = []
         self._arrived = asyncio.Event()
@@ -90,8 +100,30 @@ class Writer:
                 if self._durable and await self._has_gathered():
                     await self._commit(_first(self._durable), full_sync=True)
                     self._last_sync = self._clock.monotonic()
+                    if self._log_bytes() > self._log_bound:
+                        await self.empty_log()
         finally:
             self._committing = None
+
+    async def empty_log(self) -> None:
+        """Copy the write-ahead log into the database, with our own readers held back a moment.
+
+        Where another program reads on, the log stays, and is left to grow before the next try.
+        """
+        async with self._readers.paused():
+            try:
+                is_empty = await self._hopper.hop(checkpoint)
+            except sqlite3.Error as error:
+                # A full disk, say: everything committed is safe in the log.
+                is_empty = False
+                log.warning("%s", store_error(error, self._path))
+        self._log_bound = _LOG_BYTES + (0 if is_empty else self._log_bytes())
+
+    def _log_bytes(self) -> int:
+        try:
+            return self._log.stat().st_size
+        except OSError:
+            return 0
 
     async def _has_gathered(self) -> bool:
         """Wait a moment since the last fsync, so that the next one covers more."""
