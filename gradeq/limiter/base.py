@@ -61,6 +61,7 @@ class Limits:
     """What is configured for a pool. None: not configured, learned from response headers."""
 
     concurrency: int = 5
+    """Calls in flight at most; where `auto` is set, what it starts with."""
     requests_per_minute: float | None = None
     input_tokens_per_minute: float | None = None
     output_tokens_per_minute: float | None = None
@@ -70,6 +71,9 @@ class Limits:
     """Input and output together, where the provider counts them so."""
     counts_cache_reads: bool = False
     """True where input read from a prompt cache counts against the input limit like any other."""
+    auto: bool = False
+    """True where the concurrency is to be found, between 1 and `max_concurrency`."""
+    max_concurrency: int = 256
 
 
 @dataclass(frozen=True, slots=True)

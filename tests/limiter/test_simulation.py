@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
+from bench.limiter.simulation import Paper, Run, Simulation, StrictServer, bound, papers
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import LimitedBy, Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
-
-from .simulation import Paper, Run, Simulation, StrictServer, bound, papers
 
 # One seed in the ordinary run; the others take their time with the slow tests.
 SEEDS = (1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3)))

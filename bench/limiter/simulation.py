@@ -97,9 +97,7 @@ class StrictServer:
 
     def admit(self, paper: Paper, now: float) -> float:
         """Charge the call and return 0.0, or the seconds after which it may come again."""
-        waits = [
-            (need - bucket.level(now)) / bucket.rate for bucket, need in self._needs(paper, now)
-        ]
+        waits = [(need - bucket.level(now)) / bucket.rate for bucket, need in self._needs(paper)]
         wait = max(waits, default=0.0)
         if wait > 1e-9:
             if self.refusals_count:
@@ -125,7 +123,7 @@ class StrictServer:
         rounded = round(left / self.rounding) * self.rounding
         return Level(bucket, meter.capacity, rounded, rounding=self.rounding)
 
-    def _needs(self, paper: Paper, now: float) -> Iterator[tuple[ServerBucket, float]]:
+    def _needs(self, paper: Paper) -> Iterator[tuple[ServerBucket, float]]:
         needs = {Bucket.REQUESTS: 1, Bucket.INPUT_TOKENS: paper.usage.input_tokens}
         for bucket, meter in self.buckets.items():
             yield meter, needs.get(bucket, 1e-6)
