@@ -256,6 +256,10 @@ class Accounts:
         for account in self:
             account.scale(factor, headroom, now)
 
+    def are_full(self, now: float) -> bool:
+        """True where every bucket has plenty beyond what flows in."""
+        return all(account.has_plenty(0, now) for account in self)
+
     def wait(self, charges: Charges, now: float) -> float:
         """Seconds until every bucket has enough for a call; 0 where they have."""
         ready = (account.meter.ready_at(charges[account.bucket].required) for account in self)

@@ -9,6 +9,7 @@ from random import Random
 from gradeq.clock import Clock
 from gradeq.errors import ConfigError
 from gradeq.limiter.admission import Admission
+from gradeq.limiter.auto import needed_for
 from gradeq.limiter.base import Cost, LimitedBy, Limits, Signals, Usage
 from gradeq.limiter.estimates import REFUSED, UNUSED, Estimates
 from gradeq.limiter.gate import Epoch
@@ -107,6 +108,7 @@ class Pool:
 
     def answered(self, permit: Permit, usage: Usage, signals: Signals) -> None:
         """The call brought an answer: settle with what it used, learn from it."""
+        in_flight = self.in_flight
         now = self._end(permit, self._estimates.actual(permit, usage))
         self._admission.hear(signals, permit, now)
         self._estimates.learn(permit, usage, now - permit.started_at)
@@ -114,6 +116,9 @@ class Pool:
         self._admission.breaker.succeeded(permit.seq, self._admission.concurrency)
         self._admission.gate.answered()
         self._admission.answered(signals, now)
+        if self._admission.wanted.is_auto:
+            self._admission.wanted.knee.answered(_work(usage), in_flight, now)
+            self._admission.needed = self._needed_with_headroom(now)
         self._admission.parking.mended()
         self._changed()
 
@@ -278,6 +283,13 @@ class Pool:
         rate = self._admission.accounts.calls_per_second(self._typical_charges())
         return None if rate is None or seconds is None else max(1, math.ceil(rate * seconds))
 
+    def _needed_with_headroom(self, now: float) -> int | None:
+        seconds = self._estimates.seconds.value
+        rate = self._admission.accounts.calls_per_second(self._typical_charges())
+        if rate is None or seconds is None:
+            return None
+        return needed_for(rate, seconds, self._admission.haste(now))
+
     def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change(self)
@@ -287,6 +299,11 @@ def _asked(signals: Signals) -> float | None:
     """The wait that the provider asks for, in seconds; None unless it is a usable one."""
     seconds = signals.retry_after
     return seconds if seconds is not None and 0 < seconds < math.inf else None
+
+
+def _work(usage: Usage) -> float:
+    """What a server did for an answer. Reading is several times as fast as writing."""
+    return max(1.0, usage.output_tokens + usage.input_tokens / 4)
 
 
 def _check(name: str, limits: Limits) -> None:
