@@ -98,6 +98,7 @@ def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
         reserves_output=reserves_output,
         tokens_per_minute=settings.tokens_per_minute,
         counts_cache_reads=_counts_cache_reads(settings),
+        caches_prompts=settings.kind in ("anthropic", "simulated"),
     )
 
 
