@@ -54,7 +54,7 @@ class Admission:
         self.needed: int | None = None
         """Calls in flight that the known rate keeps busy, with headroom."""
         self.is_untried = state is None
-        self._is_cold = state is None
+        self._is_cold = state is None and not limits.keeps_pace
         self._clock = clock
         self.factor = RateFactor()
         self.headroom = Headroom()

@@ -78,6 +78,9 @@ class Limits:
     auto: bool = False
     """True where the concurrency is to be found, between 1 and `max_concurrency`."""
     max_concurrency: int = 256
+    keeps_pace: bool = False
+    """True where the limits are a wish of the user's, kept from the first second: no provider is
+    there whose buckets could be full."""
     caches_prompts: bool = False
     """True where calls that share a prefix should let one of them write it to a cache first."""
 
