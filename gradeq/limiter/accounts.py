@@ -206,8 +206,9 @@ class Accounts:
                 account.cut(need, wait, now)
 
     def calls_per_second(self, charges: Charges) -> float | None:
-        """How many calls with these charges the limits allow for ever; None without limits."""
-        needs = ((account.meter.rate, charges[account.bucket].total) for account in self)
+        """How many calls with these charges the limits allow for hours; None without limits."""
+        short = (account for account in self if not account.is_long)
+        needs = ((account.meter.rate, charges[account.bucket].total) for account in short)
         return min((rate / need for rate, need in needs if need > 0), default=None)
 
     def hear(self, signals: Signals, permit: Permit, now: float) -> None:

@@ -1,4 +1,4 @@
-"""What both dialects share: a request as understood, an answer as produced, a refusal."""
+"""What the dialects share: a request as understood, an answer as produced, a refusal."""
 
 from __future__ import annotations
 

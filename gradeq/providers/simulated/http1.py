@@ -17,7 +17,9 @@ MAX_BODY = 32 * 1024 * 1024
 """Bytes; Anthropic's limit for a request."""
 _MAX_WAITING = 64
 """Pipelined requests that wait on one connection before it is read no further."""
-_WANTED = frozenset({b"x-api-key", b"authorization", b"anthropic-version", b"expect"})
+_WANTED = frozenset(
+    {b"x-api-key", b"authorization", b"anthropic-version", b"x-goog-api-key", b"expect"}
+)
 _PHRASES = MappingProxyType(
     {status.value: status.phrase.encode() for status in HTTPStatus} | {529: b"Site Overloaded"}
 )
