@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -75,7 +76,7 @@ class GeminiDialect:
 
     def __init__(self, model: str) -> None:
         self._model = model.removeprefix("models/")
-        self.path = f"/{_resource(self._model)}:generateContent"
+        self.path = f"/{quote(_resource(self._model))}:generateContent"
         self.first_form = GeminiForm(temperature=bool(_COOLED.match(self._model)))
 
     def encode(self, prompt: Prompt, form: GeminiForm) -> bytes:

@@ -66,6 +66,15 @@ def test_a_reset_far_over_a_minute_is_a_limit_per_day():
     assert openai_levels(headers) == (Level(Bucket.REQUESTS, 14_400, 14_370, per_seconds=86_400),)
 
 
+def test_a_limit_per_day_of_which_nothing_remains_known_is_none():
+    assert openai_levels(gpt(limit_requests="14400", reset_requests="2m59.56s")) == ()
+
+
+def test_tokens_are_per_minute_however_long_their_reset():
+    headers = gpt(limit_tokens="150000", remaining_tokens="0", reset_tokens="6m0s")
+    assert openai_levels(headers) == (Level(Bucket.TOKENS, 150_000, 0),)
+
+
 def test_a_project_with_fewer_tokens_left_binds():
     headers = gpt(
         limit_tokens="30000",
