@@ -61,7 +61,7 @@ def decide(failed: Failed, counters: Counters, now: int, rng: Random) -> Decisio
 
 def _returns_soon(failed: Failed, now: int) -> bool:
     """Time alone mends it, and the pool knows when: no reason to pause a batch for a person."""
-    return failed.returns_at is not None and failed.returns_at - now <= _WAITED_FOR_MS
+    return failed.returns_at is not None and 0 < failed.returns_at - now <= _WAITED_FOR_MS
 
 
 def _count(counter: Counter, counters: Counters) -> int:

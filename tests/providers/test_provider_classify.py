@@ -113,6 +113,16 @@ ANTHROPIC = [
         parked_until_ms=1_796_083_200_000,
     ),
     Case(
+        "a date that has passed",
+        400,
+        anthropic(
+            "invalid_request_error",
+            "You have reached your specified API usage limits. You will regain access on "
+            "2026-10-01 at 00:00 UTC.",
+        ),
+        ErrorClass.QUOTA,
+    ),
+    Case(
         "credit as 400",
         400,
         anthropic("invalid_request_error", "Your credit balance is too low to access the API."),
@@ -244,6 +254,15 @@ OPENAI = [
         ErrorClass.QUOTA,
         retry_after=432.0,
         parked_until_ms=NOW_MS + 432_000,
+    ),
+    Case(
+        "requests per day, which refill one by one",
+        429,
+        openai("Rate limit reached for m on requests per day (RPD): Limit 10000, Used 10000, "
+               "Requested 1. Please try again in 8.64s.", "requests", "rate_limit_exceeded"),
+        ErrorClass.QUOTA,
+        retry_after=8.64,
+        parked_until_ms=NOW_MS + 60_000,
     ),
     Case(
         "larger than the minute's limit",
