@@ -32,7 +32,7 @@ async def a_class(
 async def test_limits_set_by_hand_are_kept_without_a_refusal(tmp_path):
     limits = {"requests_per_minute": 60, "input_tokens_per_minute": 40_000}
     async with a_class(tmp_path, 60.0, provider=limits, **limits, latency=0.5) as at:
-        results = await at.graded(essays(40))
+        results = await at.graded(essays(20))
     assert {result.status for result in results.values()} == {"graded"}
     assert {result.grade.model for result in results.values()} == {"gemini-2.5-flash"}
     assert at.sim.stats.refused_429 == 0
