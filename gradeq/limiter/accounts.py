@@ -34,6 +34,7 @@ class Account:
         self.learned = learned
         self.reported_seq = -1
         self._configured = configured
+        self._is_lasting = True
         self.meter = Meter(
             self.limit / per_seconds,
             self._capacity(),
@@ -67,7 +68,9 @@ class Account:
         """True for daily limits: too slow to pace by, and never the reason of a short wait."""
         return self.per_seconds > _LONG_WINDOW_SECONDS
 
-    def learn(self, limit: float, now: float) -> None:
+    def learn(self, limit: float, now: float, *, is_lasting: bool) -> None:
+        """`is_lasting` where every response tells the limit, so that a change of it is seen."""
+        self._is_lasting = is_lasting
         if limit != self.learned:
             self.learned = limit
             self.meter.retune(self.limit / self.per_seconds, self._capacity(), now)
@@ -118,7 +121,7 @@ class Account:
             self.limit,
             anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
-            self.learned,
+            self.learned if self._is_lasting else None,
         )
 
     def restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
@@ -225,7 +228,7 @@ class Accounts:
         if account is None or permit.seq <= account.reported_seq:
             return
         if level.limit is not None:
-            account.learn(level.limit, now)
+            account.learn(level.limit, now, is_lasting=level.remaining is not None)
         if level.remaining is not None and level.remaining >= 0:
             unseen = self._unseen(account, permit, now)
             account.believe(level.remaining - level.rounding / 2 - unseen, permit.seq, now)

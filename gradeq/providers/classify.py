@@ -166,7 +166,7 @@ def classify(
         reason=reason(error, status, complaint, caller, private),
         status=status,
         request_id=request_id(headers),
-        signals=Signals(levels, wait, should_retry(headers)),
+        signals=Signals((*levels, *complaint.levels), wait, should_retry(headers)),
         parked_until_ms=until,
         raw=_raw(body, caller),
     )

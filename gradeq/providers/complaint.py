@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from gradeq.limiter.base import Level
+from gradeq.providers.levels import google_level
 from gradeq.providers.retry_after import duration, from_text
 
 _READ_BYTES = 256 * 1024
@@ -27,13 +29,15 @@ _PAGE = re.compile(r"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """An error body's facts. `retry_after` in seconds; `quotas` are Google's ids of the limits."""
+    """An error body's facts. `retry_after` in seconds; `quotas` are Google's ids of the limits
+    that were reached, `levels` those that are per minute."""
 
     message: str = ""
     type: str = ""
     code: str = ""
     param: str = ""
     quotas: tuple[str, ...] = ()
+    levels: tuple[Level, ...] = ()
     retry_after: float | None = None
     is_page: bool = False
     """True for HTML: a proxy or a web site answered, not an API."""
@@ -101,12 +105,14 @@ def _error_in(value: Mapping[str, Any]) -> Any:
 def _from_object(error: Mapping[str, Any]) -> Complaint:
     details = error.get("details")
     message = _message(error)
+    quotas = _quotas(details)
     return Complaint(
         message=message,
         type=_text(error.get("type") or error.get("status")),
         code=_code(details) or _text(error.get("code")),
         param=_text(error.get("param")),
-        quotas=tuple(_quotas(details)),
+        quotas=tuple(quota for quota, _ in quotas),
+        levels=tuple(filter(None, (google_level(*quota) for quota in quotas))),
         retry_after=_retry_after(error, message),
     )
 
@@ -143,9 +149,14 @@ def _code(details: Any) -> str:
     return next(filter(None, reasons), "")
 
 
-def _quotas(details: Any) -> list[str]:
+def _quotas(details: Any) -> list[tuple[str, str]]:
+    """Google's limits that were reached: id and amount."""
     violations = [_objects(item.get("violations")) for item in _objects(details)]
-    return [_text(each.get("quotaId")) for several in violations for each in several]
+    return [
+        (_text(each.get("quotaId")), _text(each.get("quotaValue")))
+        for several in violations
+        for each in several
+    ]
 
 
 def _retry_after(error: Mapping[str, Any], message: str) -> float | None:

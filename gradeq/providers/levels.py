@@ -1,4 +1,4 @@
-"""What response headers say of a provider's buckets.
+"""What responses say of a provider's buckets: most in headers, Google in its refusals.
 
 A bucket whose limit is 0 or less is unknown (Azure), and so is one that no header names. `reset`
 tells when a bucket is full again, never when to ask again; of requests, and only of those, it
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gradeq.limiter.base import Bucket, Level
-from gradeq.providers.retry_after import duration
+from gradeq.providers.retry_after import duration, number
 
 TOKEN_ROUNDING = 1000.0
 """Anthropic rounds the tokens that remain to the nearest thousand."""
@@ -42,6 +42,17 @@ def openai_levels(headers: Mapping[str, str]) -> tuple[Level, ...]:
         known = (each for each in requests if each.remaining is not None)
         requests = tuple(replace(each, per_seconds=_DAY) for each in known)
     return requests + tuple(sorted(tokens, key=_room)[:1])
+
+
+def google_level(quota_id: str, amount: str) -> Level | None:
+    """The limit per minute that a refusal of Google's names, as in
+    `GenerateContentInputTokensPerModelPerMinute-FreeTier` and "250000"; None for any other."""
+    limit = number(amount)
+    if limit is None or limit < 1 or "PerMinute" not in quota_id:
+        return None
+    if "InputTokens" in quota_id:
+        return Level(Bucket.INPUT_TOKENS, limit)
+    return Level(Bucket.REQUESTS, limit) if "Requests" in quota_id else None
 
 
 def _anthropic(

@@ -38,7 +38,7 @@ async def test_limits_set_by_hand_are_kept_without_a_refusal(tmp_path):
     assert at.sim.stats.refused_429 == 0
 
 
-async def test_unknown_limits_are_found_by_refusals_that_cost_nobody_an_attempt(tmp_path):
+async def test_an_unknown_limit_is_told_by_the_first_refusal_and_then_kept(tmp_path):
     """One at a time, so that no call is on its way when a refusal comes."""
     one = {"concurrency": 1}
     async with a_class(tmp_path, 40.0, provider=one, requests_per_minute=10) as at:
@@ -47,7 +47,7 @@ async def test_unknown_limits_are_found_by_refusals_that_cost_nobody_an_attempt(
     assert {result.status for result in results.values()} == {"graded"}
     assert {job.attempts for job in jobs} == {0}
     stats = at.sim.stats
-    assert stats.refused_429 > 0
+    assert 1 <= stats.refused_429 <= 3
     assert stats.arrived_inside_retry_after == 0
     assert stats.requests == 15 + stats.refused_429
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradeq.limiter.base import Bucket, Level
-from gradeq.providers.levels import anthropic_levels, openai_levels
+from gradeq.providers.levels import anthropic_levels, google_level, openai_levels
 
 
 def claude(**values: str) -> dict[str, str]:
@@ -98,6 +98,24 @@ def test_a_limit_of_nothing_is_unknown(limit):
 def test_less_than_nothing_remaining_is_unknown():
     headers = gpt(limit_requests="60", remaining_requests="-1")
     assert openai_levels(headers) == (Level(Bucket.REQUESTS, 60, None),)
+
+
+@pytest.mark.parametrize(
+    ("quota_id", "amount", "level"),
+    [
+        ("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "10", Level(Bucket.REQUESTS, 10)),
+        ("GenerateContentInputTokensPerModelPerMinute", "250000",
+         Level(Bucket.INPUT_TOKENS, 250_000)),
+        ("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "250", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "0", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "many", None),
+        ("SomethingElsePerMinute", "10", None),
+        ("", "10", None),
+    ],
+)  # fmt: skip
+def test_google(quota_id, amount, level):
+    assert google_level(quota_id, amount) == level
 
 
 @pytest.mark.parametrize("read", [anthropic_levels, openai_levels])

@@ -36,6 +36,7 @@ from signal_rows import (
 from gradeq.clock import ManualClock
 from gradeq.decision import Failed, decide
 from gradeq.limiter.base import Bucket, LimitedBy
+from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.model import JobState
 from gradeq.outcome import ErrorClass
@@ -133,6 +134,31 @@ async def test_tokens_stay_charged_where_the_work_may_have_been_done(
     charged = before - level(pool, Bucket.INPUT_TOKENS)
     need = provider.estimate(PROMPT).input_tokens
     assert charged == (need if is_kept else 0)
+
+
+async def test_the_limit_that_a_refusal_names_is_kept_until_the_process_ends(
+    server, provider_at, clock
+):
+    """For good it must not be: nobody would tell that Google has raised it."""
+    violations, wait = quota("GenerateRequestsPerMinutePerProjectPerModel", "9s")
+    violations["violations"][0]["quotaValue"] = "20"
+    body = google(429, "RESOURCE_EXHAUSTED", "You exceeded your quota.", violations, wait)
+    server.will(response(body, 429))
+    provider, pool = provider_at(server.url, "gemini"), a_pool(clock)
+    await call(provider, pool)
+    (gauge,) = pool.reading().levels
+    assert (gauge.bucket, gauge.limit) == (Bucket.REQUESTS, 20)
+    clock.advance(10.3)
+    assert pool.room() == 1
+    await call(provider, pool)
+    clock.advance(10.3)
+    assert isinstance(pool.acquire(provider.estimate(PROMPT)), Permit)
+    clock.advance(2.5)
+    assert (pool.room(), pool.reading().limited_by) == (0, LimitedBy.REQUESTS)
+    clock.advance(0.6)
+    assert pool.room() == 1, "20 a minute is one in three seconds"
+    (stored,) = pool.state().buckets
+    assert stored.learned_limit is None
 
 
 async def test_a_parking_by_the_day_ends_at_midnight_in_california(server, provider_at, clock):

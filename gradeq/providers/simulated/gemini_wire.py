@@ -129,7 +129,13 @@ def _reason(complaint: Complaint) -> list[dict[str, Any]]:
     if complaint.kind != EXHAUSTED:
         about = {"reason": complaint.code, "domain": "googleapis.com"}
         return [{"@type": f"{_TYPE}ErrorInfo", **about, "metadata": {"service": _SERVICE}}]
-    violation = {"quotaMetric": f"{_SERVICE}/{complaint.param}", "quotaId": complaint.code}
+    violation = {
+        "quotaMetric": f"{_SERVICE}/{complaint.param}",
+        "quotaId": complaint.code,
+        "quotaDimensions": {"location": "global"},
+    }
+    if complaint.limit is not None:
+        violation["quotaValue"] = str(complaint.limit)
     return [{"@type": f"{_TYPE}QuotaFailure", "violations": [violation]}]
 
 
@@ -188,11 +194,12 @@ _QUOTAS: Mapping[Meter, tuple[str, str]] = MappingProxyType(
 def exceeded(meter: Meter, limit: float, model: str, seconds: float) -> Complaint:
     """A limit that is reached."""
     quota_id, metric = _QUOTAS[meter]
+    amount = math.ceil(limit)
     message = (
-        f"{_QUOTA}\n* Quota exceeded for metric: {_SERVICE}/{metric}, limit: {math.ceil(limit)}, "
+        f"{_QUOTA}\n* Quota exceeded for metric: {_SERVICE}/{metric}, limit: {amount}, "
         f"model: {model}\nPlease retry in {seconds:.9g}s."
     )
-    return Complaint(429, EXHAUSTED, message, quota_id, metric, seconds)
+    return Complaint(429, EXHAUSTED, message, quota_id, metric, seconds, amount)
 
 
 FAULTS: Mapping[Fault, Complaint] = MappingProxyType(
