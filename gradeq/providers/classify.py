@@ -163,7 +163,7 @@ def classify(
     until = parked_until(complaint, wait, now_ms) if error is ErrorClass.QUOTA else None
     return Failure(
         error=error,
-        reason=reason(error, status, complaint, caller, private),
+        reason=reason(error, status, complaint, caller, private=private, returns_at_ms=until),
         status=status,
         request_id=request_id(headers),
         signals=Signals((*levels, *complaint.levels), wait, should_retry(headers)),

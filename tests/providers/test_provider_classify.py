@@ -429,6 +429,7 @@ GOOGLE = [
         google(429, "RESOURCE_EXHAUSTED", f"{GOOGLE_QUOTA} Please retry in 20s.",
                quota_failure("GenerateRequestsPerDayPerProject"), retry_info("20s")),
         ErrorClass.QUOTA,
+        "used up until 2026-11-02 08:00 UTC",
         retry_after=21.0,
         parked_until_ms=MIDNIGHT_PACIFIC_MS,
     ),
