@@ -17,22 +17,34 @@ from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
 
-KINDS = ("anthropic", "openai", "simulated")
+KINDS = ("anthropic", "openai", "gemini", "simulated")
 BATCH_KINDS = ("anthropic", "openai", "simulated")
 """Those whose batch API is spoken here; the simulated provider speaks Anthropic's."""
-AUTH_STYLES = ("bearer", "x-api-key", "api-key")
+AUTH_STYLES = ("bearer", "x-api-key", "api-key", "x-goog-api-key")
 
-DEFAULT_KEY_ENV: Mapping[str, str] = MappingProxyType(
-    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "anthropic": ("ANTHROPIC_API_KEY",),
+        "openai": ("OPENAI_API_KEY",),
+        "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    }
 )
+"""Where a kind's key is looked for; the first variable is the one to name to people."""
 DEFAULT_BASE_URL: Mapping[str, str] = MappingProxyType(
-    {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+    {
+        "anthropic": "https://api.anthropic.com",
+        "openai": "https://api.openai.com/v1",
+        "gemini": "https://generativelanguage.googleapis.com",
+    }
 )
 
 ANTHROPIC_CACHE_READ = 0.1
 ANTHROPIC_CACHE_WRITE = 1.25
 """Of the input price (Anthropic, "Prompt caching"). OpenAI's discount differs by model and is
 not counted, so that a price is never too low."""
+GEMINI_CACHE_READ = 0.25
+"""Of the input price, at most (Google Cloud, "Context caching overview": 90 % off, 75 % for the
+oldest models that have it)."""
 
 
 def build_provider(
@@ -95,10 +107,24 @@ class _Reach:
 
 def _reach(settings: ProviderSettings, environ: Mapping[str, str]) -> _Reach:
     _check(settings)
-    base_url = with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
-    key_name = settings.api_key_file or settings.api_key_env or DEFAULT_KEY_ENV.get(settings.kind)
+    base_url = base_url_of(settings)
+    key_name = settings.api_key_file or key_variable(settings, environ)
     credential = _credential(settings, base_url, environ)
     return _Reach(base_url, key_name or "the simulated provider", credential)
+
+
+def base_url_of(settings: ProviderSettings) -> str:
+    """Where the provider is, with the version of its API. Raises ConfigError for no address."""
+    version = "v1beta" if settings.kind == "gemini" else "v1"
+    return with_version(settings.base_url or DEFAULT_BASE_URL.get(settings.kind, ""), version)
+
+
+def key_variable(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
+    """The variable that the key comes from, or is to be put in; "" where none is needed."""
+    names = (settings.api_key_env,) if settings.api_key_env else KEY_VARIABLES.get(settings.kind)
+    if not names:
+        return ""
+    return next((name for name in names if environ.get(name, "").strip()), names[0])
 
 
 def _assembled(
@@ -134,6 +160,10 @@ def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
         from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415
 
         return OpenAIDialect(settings.model, base_url), is_openai(base_url)
+    if settings.kind == "gemini":
+        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415
+
+        return GeminiDialect(settings.model), False
     from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415
 
     return AnthropicDialect(settings.model), False
@@ -153,8 +183,9 @@ def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
 
 
 def _counts_cache_reads(settings: ProviderSettings) -> bool:
-    """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits")."""
-    return settings.kind == "openai" or settings.model.startswith(
+    """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits"; Gemini API,
+    "Context caching": "token limits include cached tokens")."""
+    return settings.kind in ("openai", "gemini") or settings.model.startswith(
         ("claude-3-haiku", "claude-3-5-haiku")
     )
 
@@ -162,6 +193,8 @@ def _counts_cache_reads(settings: ProviderSettings) -> bool:
 def _prices(settings: ProviderSettings) -> Prices:
     if settings.kind == "openai":
         return Prices(settings.price_input, settings.price_output)
+    if settings.kind == "gemini":
+        return Prices(settings.price_input, settings.price_output, GEMINI_CACHE_READ)
     return Prices(
         settings.price_input, settings.price_output, ANTHROPIC_CACHE_READ, ANTHROPIC_CACHE_WRITE
     )
@@ -173,7 +206,7 @@ def _credential(
     """The key; None only for a server on this machine, which may need none."""
     if settings.kind == "simulated":
         return Credential("simulated", "the simulated provider")
-    variable = settings.api_key_env or DEFAULT_KEY_ENV[settings.kind]
+    variable = key_variable(settings, environ)
     credential = load_credential(variable, settings.api_key_file, environ)
     if credential is None and not on_this_machine(base_url):
         raise ConfigError(

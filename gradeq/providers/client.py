@@ -33,6 +33,7 @@ _AUTHORIZATION: Mapping[str, tuple[str, str]] = MappingProxyType(
         "bearer": ("authorization", "Bearer "),
         "x-api-key": ("x-api-key", ""),
         "api-key": ("api-key", ""),
+        "x-goog-api-key": ("x-goog-api-key", ""),
     }
 )
 

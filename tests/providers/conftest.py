@@ -35,7 +35,7 @@ async def provider_at(clock: ManualClock) -> AsyncIterator[Callable[..., Any]]:
     def build(base_url: str, kind: str = "anthropic", **settings: Any) -> Any:
         settings = {"model": "some-model"} | settings
         chosen = ProviderSettings(name="school", kind=kind, base_url=base_url, **settings)
-        environ = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY}
+        environ = {"ANTHROPIC_API_KEY": KEY, "OPENAI_API_KEY": KEY, "GEMINI_API_KEY": KEY}
         built.append(build_provider(chosen, clock, environ))
         return built[-1]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gradeq.providers.simulated.buckets import TokenBucket
+from gradeq.providers.simulated.buckets import DailyBucket, TokenBucket
 from gradeq.providers.simulated.settings import SimulatorSettings
 
 ON_THE_WIRE = 0.1
@@ -24,6 +25,7 @@ class Meter(StrEnum):
     INPUT = "input tokens"
     OUTPUT = "output tokens"
     TOKENS = "tokens"
+    DAY = "requests per day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +91,14 @@ class PromptCache:
 
 
 class Account:
-    """One key's standing with one model. Times are monotonic seconds."""
+    """One key's standing with one model. Times are monotonic seconds.
 
-    def __init__(self, now: float) -> None:
+    `day_ends` is when a limit per day begins anew.
+    """
+
+    def __init__(self, now: float, day_ends: float = math.inf) -> None:
         self.in_flight = 0
+        self._day_ends = day_ends
         self.cache = PromptCache()
         self.buckets: dict[Meter, TokenBucket] = {}
         self.limits: Mapping[Meter, float] = {}
@@ -102,7 +108,7 @@ class Account:
     def adopt(
         self, limits: Mapping[Meter, float | None], settings: SimulatorSettings, now: float
     ) -> None:
-        """Take on per-minute limits; a bucket that was there before keeps what is in it."""
+        """Take on limits; a bucket that was there before keeps what is in it."""
         self.limits = {meter: limit for meter, limit in limits.items() if limit}
         sizes = {meter: _size(limit, settings) for meter, limit in self.limits.items()}
         if settings.enforce_per_second and Meter.REQUESTS in sizes:
@@ -112,8 +118,12 @@ class Account:
 
     def _bucket(self, meter: Meter, size: tuple[float, float], now: float) -> TokenBucket:
         bucket = self.buckets.get(meter)
+        if bucket is None and meter is Meter.DAY:
+            return DailyBucket(self.limits[meter], self._day_ends, now)
         if bucket is None:
             return TokenBucket(*size, now)
+        if meter is Meter.DAY:
+            size = (0.0, self.limits[meter])
         bucket.resize(*size, now)
         return bucket
 

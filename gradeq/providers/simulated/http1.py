@@ -20,7 +20,15 @@ MAX_BATCH_BODY = 256 * 1024 * 1024
 _MAX_WAITING = 64
 """Pipelined requests that wait on one connection before it is read no further."""
 _WANTED = frozenset(
-    {b"x-api-key", b"authorization", b"anthropic-version", b"expect", b"host", b"content-type"}
+    {
+        b"x-api-key",
+        b"authorization",
+        b"anthropic-version",
+        b"x-goog-api-key",
+        b"expect",
+        b"host",
+        b"content-type",
+    }
 )
 _PHRASES = MappingProxyType(
     {status.value: status.phrase.encode() for status in HTTPStatus} | {529: b"Site Overloaded"}

@@ -17,8 +17,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Simulator:
-    """A model provider that speaks Anthropic Messages and OpenAI chat completions over HTTP, and
-    the batch APIs of both.
+    """A model provider that speaks Anthropic Messages, OpenAI chat completions, the batch APIs of
+    both, and Gemini's generateContent over HTTP.
 
     `async with Simulator(settings) as sim:` listens on `sim.url` until the block is left. Latency
     and limits run on `clock`; failures and latencies are drawn from `rng`, which is seeded with

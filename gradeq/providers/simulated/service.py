@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gradeq.clock import Clock
+from gradeq.providers.parking import midnight_pacific
 from gradeq.providers.simulated.account import Account, CacheUse, Meter
 from gradeq.providers.simulated.answers import Marker
 from gradeq.providers.simulated.anthropic import Anthropic
@@ -21,6 +22,7 @@ from gradeq.providers.simulated.batches.desk import BatchDesk
 from gradeq.providers.simulated.call import Call, Complaint, Output, Refused, produce
 from gradeq.providers.simulated.dialect import Dialect, Moment
 from gradeq.providers.simulated.faults import Fault, FaultPlan
+from gradeq.providers.simulated.gemini import GENERATE, Gemini
 from gradeq.providers.simulated.http1 import Reply, Request, response
 from gradeq.providers.simulated.latency import Latency
 from gradeq.providers.simulated.openai import OpenAI
@@ -53,6 +55,10 @@ class Service:
         self._date = (-1, b"")
         self._anthropic = Anthropic(marker)
         self._openai = OpenAI(marker)
+        self._gemini = Gemini(marker)
+        self._dialects: dict[str, Dialect] = {
+            each.name: each for each in (self._anthropic, self._openai, self._gemini)
+        }
         self._accounts: dict[tuple[str, str, str], Account] = {}
         # Another stream of its own: what happens in batches shifts nothing outside them.
         batch_rng = random.Random(f"batches {settings.seed}")  # noqa: S311
@@ -78,10 +84,7 @@ class Service:
         self._latency = Latency.parse(settings.latency)
         now = self._clock.monotonic()
         for (name, _, _), account in self._accounts.items():
-            account.adopt(self._dialect(name).limits(settings), settings, now)
-
-    def _dialect(self, name: str) -> Dialect:
-        return self._anthropic if name == self._anthropic.name else self._openai
+            account.adopt(self._dialects[name].limits(settings), settings, now)
 
     def handle(self, request: Request) -> bytes | Reply:
         """Answer any request."""
@@ -91,17 +94,25 @@ class Service:
 
     def _live_call(self, request: Request) -> bytes | Reply:
         route = (request.method, request.path)
-        if route == (b"POST", b"/v1/messages"):
-            return self._complete(self._anthropic, request)
-        if route == (b"POST", b"/v1/chat/completions"):
-            return self._complete(self._openai, request)
-        if route == (b"GET", b"/v1/models"):
+        if dialect := self._completing(request):
+            return self._complete(dialect, request)
+        if route in ((b"GET", b"/v1/models"), (b"GET", b"/v1beta/models")):
             return self._models(request)
         if route == (b"GET", b"/simulated/stats"):
             return response(200, msgspec.json.encode(self.tally.snapshot()))
         if route == (b"POST", b"/simulated/settings"):
             return self._change(request)
         return self._nowhere(request)
+
+    def _completing(self, request: Request) -> Dialect | None:
+        """The dialect in which a completion is asked for, if one is."""
+        if request.method != b"POST":
+            return None
+        if request.path == b"/v1/messages":
+            return self._anthropic
+        if request.path == b"/v1/chat/completions":
+            return self._openai
+        return self._gemini if GENERATE.fullmatch(request.path) else None
 
     def _complete(self, dialect: Dialect, request: Request) -> bytes | Reply:
         self.tally.requests += 1
@@ -112,7 +123,7 @@ class Service:
             self.tally.bad_requests += 1
             return self._error(dialect, refused.complaint)
         moment = Moment(self._clock.monotonic(), self._clock.now_ms())
-        account = self._account(dialect, key, call.model, moment.monotonic)
+        account = self._account(dialect, key, call.model, moment)
         inside = account.is_told_to_wait(moment.monotonic)
         self.tally.arrived_inside_retry_after += inside
         refused_before = self.tally.refused_429
@@ -120,11 +131,12 @@ class Service:
         self.tally.refused_inside_retry_after += inside and self.tally.refused_429 > refused_before
         return answer
 
-    def _account(self, dialect: Dialect, key: str, model: str, now: float) -> Account:
+    def _account(self, dialect: Dialect, key: str, model: str, moment: Moment) -> Account:
         name = (dialect.name, key, model)
         account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[name] = Account(now)
+            now, rest_of_day = moment.monotonic, midnight_pacific(moment.wall_ms) - moment.wall_ms
+            account = self._accounts[name] = Account(now, day_ends=now + rest_of_day / 1000)
             account.adopt(dialect.limits(self._settings), self._settings, now)
         return account
 
@@ -225,9 +237,7 @@ class Service:
         return Moment(self._clock.monotonic(), self._clock.now_ms())
 
     def _models(self, request: Request) -> bytes:
-        dialect: Dialect = (
-            self._anthropic if b"anthropic-version" in request.headers else self._openai
-        )
+        dialect = self._spoken_by(request)
         try:
             dialect.authenticate(request, self._settings)
         except Refused as refused:
@@ -244,8 +254,13 @@ class Service:
     def _nowhere(self, request: Request) -> bytes:
         what = f"{request.method.decode()} {request.path.decode('latin-1')}"
         complaint = Complaint(404, "not_found_error", f"No such endpoint here: {what}")
-        openai = b"anthropic-version" not in request.headers
-        return self._error(self._openai if openai else self._anthropic, complaint)
+        return self._error(self._spoken_by(request), complaint)
+
+    def _spoken_by(self, request: Request) -> Dialect:
+        """The dialect of a client that asks for no completion."""
+        if b"anthropic-version" in request.headers:
+            return self._anthropic
+        return self._gemini if b"x-goog-api-key" in request.headers else self._openai
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class SimulatorSettings:
     output_tokens_per_minute: float | None = None
     tokens_per_minute: float | None = None
     """OpenAI meters input and output in one bucket: this one, else the sum of the two above."""
+    requests_per_day: float | None = None
+    """Gemini's third limit; it begins anew at midnight Pacific time."""
     concurrency: int | None = None
     """Calls in flight for one key and model; a call over it is refused with a 429."""
     burst_seconds: float = 60.0
@@ -93,6 +95,7 @@ _AMOUNTS = (
     "input_tokens_per_minute",
     "output_tokens_per_minute",
     "tokens_per_minute",
+    "requests_per_day",
     "concurrency",
     "burst_seconds",
     "seconds_per_output_token",
