@@ -363,9 +363,11 @@ class Engine:
         """True when no open job would move without a person. Raises StoreError, see `run`."""
         if self._worker.trouble is not None and not self._worker.busy:
             raise self._worker.trouble
-        if self._worker.busy:
-            return False
-        return all(one.is_idle or self._is_stuck(one.pool) for one in await self._store.backlog())
+        backlog = await self._store.backlog()
+        # Looked at last: a call that began meanwhile may be what parks its pool.
+        return not self._worker.busy and all(
+            one.is_idle or self._is_stuck(one.pool) for one in backlog
+        )
 
     def _is_stuck(self, name: str) -> bool:
         """No grader here works through it, or only a person can end its parking."""
