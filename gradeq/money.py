@@ -30,6 +30,11 @@ def checked_cap(cap: float | None, what: str = "a cost cap") -> float | None:
     return cap
 
 
+def told_short(cap: float | None) -> str:
+    """Why a batch starts fewer calls than it could."""
+    return f"cost cap: near {told(cap or 0)}, so calls wait for each other"
+
+
 def told(amount: float) -> str:
     """For people; small sums keep their digits."""
     return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"

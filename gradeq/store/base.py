@@ -178,6 +178,10 @@ class Reserved:
     at: int
 
 
+DAY_CAP = "the day's cost cap"
+"""What the reason of a day's cap begins with."""
+
+
 @dataclass(frozen=True, slots=True)
 class CapReached:
     """A call that would not fit under a cap; nothing was reserved.
@@ -197,7 +201,7 @@ class CapReached:
     @property
     def reason(self) -> str:
         """For people: what is reached, by how much, and what to do."""
-        which = "the day's cost cap" if self.batch_id is None else "cost cap"
+        which = DAY_CAP if self.batch_id is None else "cost cap"
         return (
             f"{which} of {money.told(self.cap)} reached: {money.told(self.spent)} spent"
             f"{self._unsure()}, {money.told(self.in_hand)} in hand, the next call could cost up to "
@@ -346,6 +350,8 @@ class BatchRow:
     uncertain_cost: float
     reserved_cost: float
     cost_cap: float | None
+    is_short: bool
+    """Its next call waits for money that calls in hand may free."""
 
 
 @dataclass(frozen=True, slots=True)

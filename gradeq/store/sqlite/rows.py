@@ -153,6 +153,7 @@ def to_batch(row: sqlite3.Row) -> BatchRow:
         uncertain_cost=row["uncertain_cost"],
         reserved_cost=row["reserved_cost"],
         cost_cap=row["cost_cap"],
+        is_short=bool(row["is_short"]),
     )
 
 
