@@ -23,11 +23,11 @@ SELECT pool, :day, :cap, :needed FROM batches WHERE id = :batch_id
    SET day = excluded.day, cost_cap = excluded.cost_cap, needed_cost = excluded.needed_cost
 
 -- How many more jobs of a pool today's cap has money for; no row where nothing is known of that.
+-- With nothing in hand one may try: whatever it finds out, somebody does.
 -- name: day_affords
-SELECT CASE WHEN max(coalesce(sum(b.processing), 0), d.reserving) = 0 THEN 1
-            ELSE max(0, CAST((s.cost_cap - d.cost - d.uncertain_cost - d.reserved_cost)
-                             / s.needed_cost AS INTEGER)
-                        - coalesce(sum(max(0, b.processing - b.reserving)), 0)) END
+SELECT max(max(coalesce(sum(b.processing), 0), d.reserving) = 0,
+           CAST((s.cost_cap - d.cost - d.uncertain_cost - d.reserved_cost) / s.needed_cost
+                AS INTEGER) - coalesce(sum(max(0, b.processing - b.reserving)), 0))
   FROM short_pools s
   JOIN days d ON d.day = s.day
   LEFT JOIN batches b ON b.processing > 0 AND b.pool = s.pool
