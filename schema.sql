@@ -206,6 +206,8 @@ CREATE TABLE attempts (
     cost              REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
     -- At most this much, where nobody can tell whether the call was charged.
     uncertain_cost    REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    -- The claim whose call that was, where its answer may still come.
+    lease             TEXT,
     -- The local date on which the call began: the day that it counts for.
     day               TEXT NOT NULL,
     started_at        INTEGER NOT NULL,
@@ -444,6 +446,17 @@ BEGIN
         ON CONFLICT (day) DO UPDATE
        SET cost = days.cost + excluded.cost,
            uncertain_cost = days.uncertain_cost + excluded.uncertain_cost;
+END;
+
+-- An answer that was given up came after all: now its cost is known.
+CREATE TRIGGER attempt_certain_after_all AFTER UPDATE OF uncertain_cost ON attempts
+BEGIN
+    UPDATE batches
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE id = NEW.batch_id;
+    UPDATE days
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE day = NEW.day;
 END;
 
 CREATE TRIGGER money_reserved AFTER INSERT ON reservations

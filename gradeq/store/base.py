@@ -143,7 +143,8 @@ class Claimed:
 class Attempt:
     """One try, for the record. `error` is None where an answer came; `cost` in configured money.
 
-    `uncertain_cost` is the most that it may have cost, where nobody can tell if it was charged.
+    `uncertain_cost` is the most that it may have cost, where nobody can tell if it was charged;
+    `lease` is the claim's, where its answer may still come.
     """
 
     started_at: int
@@ -157,6 +158,7 @@ class Attempt:
     cost: float = 0.0
     request_key: str | None = None
     uncertain_cost: float = 0.0
+    lease: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

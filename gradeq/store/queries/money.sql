@@ -42,6 +42,10 @@ DELETE FROM reservations
  WHERE (job_id, lease) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:leases))
 RETURNING job_id, lease, amount, reserved_at
 
+-- name: attempt_certain
+UPDATE attempts SET uncertain_cost = 0
+ WHERE job_id = :job_id AND lease = :lease AND uncertain_cost > 0
+
 -- Whoever made these calls is gone and will never tell what they cost.
 -- name: reservations_left
 SELECT r.job_id, r.lease FROM reservations r

@@ -104,6 +104,13 @@ def affordable_today(tx: Tx, pool: str, limit: int) -> int:
     return limit if affordable is None else min(limit, affordable)
 
 
+def end_reservation(tx: Tx, job_id: int, lease: str, *, is_late: bool) -> None:
+    """What its call has cost is known; a late one's was given up as uncertain, perhaps."""
+    tx.run("reservation_end", job_id=job_id, lease=lease)
+    if is_late:
+        tx.run("attempt_certain", job_id=job_id, lease=lease)
+
+
 def end_reservations(
     tx: Tx, claims: Sequence[tuple[int, str]], told: Collection[tuple[int, str]]
 ) -> list[tuple[int, Attempt]]:
@@ -112,15 +119,17 @@ def end_reservations(
     """
     ended = tx.all("reservations_end", leases=as_json(claims))
     return [
-        (job_id, _lost(amount, reserved_at, tx.now))
+        (job_id, _lost(lease, amount, reserved_at, tx.now))
         for job_id, lease, amount, reserved_at in ended
         if (job_id, lease) not in told
     ]
 
 
-def _lost(amount: float, reserved_at: int, now: int) -> Attempt:
+def _lost(lease: str, amount: float, reserved_at: int, now: int) -> Attempt:
     reason = f"gradeq stopped during the call, which may have cost up to {money.told(amount)}"
-    return Attempt(reserved_at, now, ErrorClass.INTERRUPTED, reason, uncertain_cost=amount)
+    return Attempt(
+        reserved_at, now, ErrorClass.INTERRUPTED, reason, uncertain_cost=amount, lease=lease
+    )
 
 
 def write_off(tx: Tx) -> list[tuple[int, Attempt]]:

@@ -30,7 +30,7 @@ def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer)
     held = tx.one("lease_held", id=claimed.job.id, lease=claimed.lease) is not None
     _record(tx, [(claimed.job.id, attempt)], "stored" if held else "salvage")
     attempt_id = int(tx.value("last_id"))
-    tx.run("reservation_end", job_id=claimed.job.id, lease=claimed.lease)
+    money.end_reservation(tx, claimed.job.id, claimed.lease, is_late=not held)
     tx.run(
         "answer_insert",
         attempt_id=attempt_id,
@@ -96,7 +96,7 @@ def _settle_together(tx: Tx, settlements: Sequence[Settlement], pause_after: int
             rows = [_row(one) for one in applied if one.state is state]
             if rows:
                 tx.run(query, rows=as_json(rows), now=tx.now)
-        _record_tries(tx, settlements)
+        _record_tries(tx, settlements, is_held)
         _mark_answers(tx, settlements, is_held)
         grades.apply(tx, [one for one in applied if one.grade is not None])
         _count_streaks(tx, applied, pause_after)
@@ -120,12 +120,15 @@ def _row(one: Settlement) -> list[Any]:
     return [one.job_id, one.lease, one.error, one.reason, one.counter, one.run_at]
 
 
-def _record_tries(tx: Tx, settlements: Sequence[Settlement]) -> None:
-    """Every try goes on record, also one that came too late, or that was not told of its end."""
-    tries = [(one.job_id, one.attempt) for one in settlements if one.attempt is not None]
-    told = {(one.job_id, one.lease) for one in settlements if one.attempt is not None}
+def _record_tries(tx: Tx, settlements: Sequence[Settlement], is_held: Sequence[bool]) -> None:
+    """Every try goes on record, also one that came too late or whose end nobody tells."""
     claims = [(one.job_id, one.lease) for one in settlements]
+    told = {key for key, one in zip(claims, settlements, strict=True) if one.attempt is not None}
+    tries = [(one.job_id, one.attempt) for one in settlements if one.attempt is not None]
     tries += money.end_reservations(tx, claims, told)
+    for (job_id, lease), held in zip(claims, is_held, strict=True):
+        if not held and (job_id, lease) in told:
+            money.end_reservation(tx, job_id, lease, is_late=True)
     if tries:
         _record(tx, tries)
 
@@ -196,5 +199,6 @@ def _interruption(now: int, row: sqlite3.Row, reason: str) -> Settlement:
             ErrorClass.INTERRUPTED,
             reason,
             uncertain_cost=amount or 0.0,
+            lease=lease if amount else None,
         ),
     )

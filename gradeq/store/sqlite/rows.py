@@ -225,6 +225,7 @@ def from_attempt(job_id: int, attempt: Attempt, answer_use: str) -> tuple[Any, .
         usage.cache_read_tokens,
         attempt.cost,
         attempt.uncertain_cost,
+        attempt.lease,
         day_of(attempt.started_at),
         attempt.started_at,
         attempt.finished_at,

@@ -189,6 +189,29 @@ class ReservationSuite(Suite):
         assert (await store.expire()).returned == 1
         assert await purse(store, batch_id) == (0, 1.0, 0)
 
+    async def test_an_answer_after_its_lease_ran_out_is_certain(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        batch_id = (await queued(store, "ann", cost_cap=5.0)).id
+        claimed = await claim_one(store)
+        held = await reserved(store, claimed)
+        clock.advance(LEASE)
+        await store.expire()
+        await answered_for(store, claimed, held, 0.25)
+        assert await purse(store, batch_id) == (0.25, 0, 0)
+        assert (await store.day(day_of(held.at))).uncertain_cost == 0
+
+    async def test_a_failure_after_its_lease_ran_out_is_certain(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        batch_id = (await queued(store, "ann", cost_cap=5.0)).id
+        claimed = await claim_one(store)
+        held = await reserved(store, claimed)
+        clock.advance(LEASE)
+        await store.expire()
+        assert await settle(store, lost(claimed, held)) == [False]
+        assert await purse(store, batch_id) == (0, 1.0, 0)
+
     @pytest.mark.parametrize("way", ["cancel", "cancel batch", "archive"])
     async def test_a_cancelled_job_s_call_stays_in_hand_until_it_ends(
         self, store: Store, way: str
