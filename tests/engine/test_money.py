@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_kit import SECONDS, Desk, an_engine, papers, turns, until, until_states
+from engine_kit import SECONDS, Desk, FastClock, an_engine, papers, turns, until, until_states
 from school import RUBRIC, School, Strikes, essays, school, simulator
 
 from gradeq import ConfigError, Engine, NotFoundError, ProviderSettings
@@ -209,7 +209,9 @@ async def test_a_first_cap_on_a_batch_that_runs(tmp_path):
 async def test_fifty_in_flight_never_overshoot_the_day_s_cap(tmp_path):
     async with (
         simulator(latency="0.01-0.05") as sim,
-        priced(tmp_path, sim, provider={"concurrency": 50}, cost_cap_per_day=4.0) as at,
+        priced(
+            tmp_path, sim, provider={"concurrency": 50}, cost_cap_per_day=4.0, clock=FastClock(1)
+        ) as at,
     ):
         ids = [(await at.submit(essays(40, start=100 * n))).id for n in range(3)]
         pool = at.engine.pools[(await batch_of(at, ids[0])).pool]
@@ -264,21 +266,22 @@ async def is_parked_or_over(at: School, pool: Any, batch_id: int) -> bool:
 
 
 async def test_a_restart_with_a_higher_cap_goes_on_at_once(tmp_path):
+    clock = FastClock(1)
     async with simulator() as sim:
-        async with priced(tmp_path, sim, cost_cap_per_day=3.0) as at:
+        async with priced(tmp_path, sim, cost_cap_per_day=3.0, clock=clock) as at:
             batch_id = (await at.submit(essays(40))).id
             pool = at.engine.pools[(await batch_of(at, batch_id)).pool]
             await until(at.engine, lambda: is_parked(at, pool))
             done = (await batch_of(at, batch_id)).completed
-        async with priced(tmp_path, sim, cost_cap_per_day=3.0) as at:
+        async with priced(tmp_path, sim, cost_cap_per_day=3.0, clock=clock) as at:
             pool = at.engine.pools[(await batch_of(at, batch_id)).pool]
             async with asyncio.timeout(SECONDS):
                 while pool.reading().parked_reason is None:
                     await turns(at.engine, 1)
             assert (await batch_of(at, batch_id)).completed == done, "the same cap still holds"
-        async with priced(tmp_path, sim, cost_cap_per_day=4.5) as at:
+        async with priced(tmp_path, sim, cost_cap_per_day=4.5, clock=clock) as at:
             await until(at.engine, lambda: has_more(at, batch_id, done))
-        async with priced(tmp_path, sim) as at:
+        async with priced(tmp_path, sim, clock=clock) as at:
             await until_states(at.engine, batch_id, completed=40)
 
 
@@ -291,7 +294,9 @@ async def test_what_costs_nothing_goes_on(tmp_path):
     async with simulator() as sim:
         settings = ProviderSettings("paid", "simulated", "marker-1", sim.url, **PRICES)
         free = replace(settings, name="free", model="other", price_input=0, price_output=0)
-        engine = an_engine(tmp_path / "g.db", providers=[settings, free], cost_cap_per_day=2.0)
+        engine = an_engine(
+            tmp_path / "g.db", providers=[settings, free], cost_cap_per_day=2.0, clock=FastClock(1)
+        )
         desk = Desk()
         engine.grader("desk")(desk)
         async with engine:
