@@ -19,8 +19,9 @@ from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
 from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.money import Caps
 from gradeq.providers.base import Provider
-from gradeq.store.base import Store
+from gradeq.store.base import DAY_CAP, Store
 
 log = logging.getLogger("gradeq")
 
@@ -47,6 +48,7 @@ class Assembly:
         default_provider: str | None,
         *,
         pseudonyms: bool,
+        caps: Caps,
         clock: Clock,
         rng: Random,
         environ: Mapping[str, str],
@@ -57,6 +59,7 @@ class Assembly:
         self._settings = settings
         self._default = _default_of(settings, default_provider)
         self._pseudonyms = pseudonyms
+        self._caps = caps
         self._clock = clock
         self._rng = rng
         self._environ = environ
@@ -109,6 +112,7 @@ class Assembly:
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
                 settings = replace(settings, base_url=await _simulate(settings, stack))
+        _check_prices(settings, self._caps)
         provider = build_provider(settings, self._clock, self._environ)
         stack.push_async_callback(provider.aclose)
         return provider
@@ -133,18 +137,21 @@ class Assembly:
     ) -> Handler:
         from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
+        from gradeq.handlers.purse import Purse  # noqa: PLC0415
 
         provider = self._providers[provider_name]
+        pool = self._pool(provider.pool, provider.limits)
         return ModelHandler(
             name=name,
             provider=provider,
             grader=LLMGrader(
                 model=provider.model, secret=await store.secret(), pseudonyms=self._pseudonyms
             ),
-            pool=self._pool(provider.pool, provider.limits),
+            pool=pool,
             store=store,
             clock=self._clock,
             rubric=rubric,
+            purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
             marks=self._marks.get(provider_name, ()),
         )
 
@@ -190,10 +197,31 @@ def _known_states(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolStat
     states = {}
     for name, state in stored.items():
         try:
-            states[name] = PoolState.from_dict(state)
+            states[name] = _under_todays_cap(PoolState.from_dict(state))
         except ValueError as error:
             log.warning("pool %s: its stored state cannot be read: %s", name, error)
     return states
+
+
+def _under_todays_cap(state: PoolState) -> PoolState:
+    """The cap may be higher by now: the first call finds out."""
+    if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
+        return state
+    return replace(state, parked_reason=None, parked_until_ms=None)
+
+
+def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
+    """Raises ConfigError where a cap could never bind. This machine's own models are free."""
+    from gradeq.providers.address import on_this_machine  # noqa: PLC0415
+
+    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    if not caps.any or settings.price_input or settings.price_output or is_free:
+        return
+    raise ConfigError(
+        f"Provider {settings.name!r} has no prices, so no cost cap could hold it; nothing was "
+        f"started. Set price_input and price_output (per million tokens) of "
+        f"[provider.{settings.name}], or take cost_cap_per_batch and cost_cap_per_day away."
+    )
 
 
 def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:

@@ -24,6 +24,7 @@ from gradeq.errors import (
     NotFoundError,
     StoreError,
 )
+from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import GraderFunction, JobFunction
 from gradeq.limiter.pool import Pool
 from gradeq.model import (
@@ -33,6 +34,7 @@ from gradeq.model import (
     Grade,
     NewSubmission,
 )
+from gradeq.money import Caps, checked_cap
 from gradeq.outcome import MAX_ATTEMPTS
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
@@ -57,6 +59,8 @@ class Engine:
     `providers` are models behind APIs; the grader "llm" asks the first of them, or the one named
     `default_provider`. `work=False` accepts work and grades nothing. `grace_seconds` is how long
     calls on their way may take when the engine stops. `pseudonyms=False` sends names as they are.
+    The caps are in the currency of the providers' prices; a day is this machine's local date.
+    Raises ConfigError for a cap that is not above 0.
     """
 
     def __init__(
@@ -67,6 +71,8 @@ class Engine:
         default_provider: str | None = None,
         work: bool = True,
         pseudonyms: bool = True,
+        cost_cap_per_batch: float | None = None,
+        cost_cap_per_day: float | None = None,
         grace_seconds: float = 30.0,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -76,6 +82,10 @@ class Engine:
         self._clock = clock or SystemClock()
         self._rng = rng or Random()  # noqa: S311 - jitter, not secrets
         self._works = work
+        self._caps = Caps(
+            checked_cap(cost_cap_per_batch, "cost_cap_per_batch"),
+            checked_cap(cost_cap_per_day, "cost_cap_per_day"),
+        )
         self._grace_seconds = grace_seconds
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
@@ -85,6 +95,7 @@ class Engine:
             tuple(providers),
             default_provider,
             pseudonyms=pseudonyms,
+            caps=self._caps,
             clock=self._clock,
             rng=self._rng,
             environ=os.environ if environ is None else environ,
@@ -104,6 +115,8 @@ class Engine:
             "providers": loaded.providers,
             "default_provider": loaded.grading.default_provider,
             "pseudonyms": loaded.grading.pseudonyms,
+            "cost_cap_per_batch": loaded.grading.cost_cap_per_batch,
+            "cost_cap_per_day": loaded.grading.cost_cap_per_day,
         }
         return cls(loaded.store.path, **{**chosen, **options})
 
@@ -285,17 +298,21 @@ class Engine:
         run_at: int | None = None,
         idempotency_key: str | None = None,
         again: bool = True,
+        cost_cap: float | None = None,
     ) -> Submitted:
         """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
         `deadline` and `run_at` are wall milliseconds. Without `again`, papers that are graded by
-        now are skipped. Raises NotFoundError for an unknown grader,
-        ConflictError where a grader that needs a rubric has none, or the engine is not open.
+        now are skipped. `cost_cap` is what the batch's calls may cost together, instead of the
+        engine's own cap. Raises NotFoundError for an unknown grader, ConfigError for a cap on a
+        grader without prices, ConflictError where a grader that needs a rubric has none, or the
+        engine is not open.
         """
         if not self.is_open:
             raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
         handler = self._assembly.handler(grader)
+        cap = self._cap_of(handler, cost_cap)
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
@@ -314,10 +331,18 @@ class Engine:
             max_attempts=handler.max_attempts,
             idempotency_key=idempotency_key,
             again=again,
+            cost_cap=cap,
         )
         submitted = await self._store.submit(order)
         self._wake(reconsider=order.interactive or priority < 5)
         return submitted
+
+    def _cap_of(self, handler: Handler, told: float | None) -> float | None:
+        """What was told, or the default where it can be held. Raises ConfigError."""
+        if told is not None:
+            _refuse_unpriced(handler)
+            return checked_cap(told)
+        return self._caps.per_batch if handler.is_priced else None
 
     async def _ids(self, submissions: Sequence[NewSubmission | int]) -> list[int]:
         new = [one for one in submissions if isinstance(one, NewSubmission)]
@@ -398,6 +423,21 @@ class Engine:
             pool.resume()
         self._wake()
 
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        """What the batch's calls may cost together, those made so far included; None: no cap.
+
+        A batch that its cap has paused goes on with `resume`. Calls on their way were let in under
+        the cap that held then. Raises NotFoundError, or ConfigError for a cap that is not above 0
+        or on a grader without prices.
+        """
+        checked_cap(cap)
+        batch = await self._store.batch(batch_id)
+        handler = self._assembly.handlers.get(batch.grader) if batch else None
+        if cap is not None and handler is not None:
+            _refuse_unpriced(handler)
+        await self._store.set_cost_cap(batch_id, cap)
+        self._wake()
+
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
@@ -453,6 +493,11 @@ class Engine:
         return self._assembly.pools
 
     @property
+    def caps(self) -> Caps:
+        """What a batch and a local day may cost, as configured."""
+        return self._caps
+
+    @property
     def trouble(self) -> StoreError | None:
         """Why results cannot be saved at present, or None."""
         return self._worker.trouble
@@ -490,6 +535,15 @@ def _checked_priority(priority: int) -> int:
     if not 1 <= priority <= 10:
         raise ConfigError(f"priority {priority} is not between 1 (first) and 10 (last)")
     return priority
+
+
+def _refuse_unpriced(handler: Handler) -> None:
+    if not handler.is_priced:
+        raise ConfigError(
+            f"the grader {handler.name!r} has no prices, so a cost cap could never hold it; "
+            "nothing was changed. Set price_input and price_output of its provider, or leave the "
+            "cap out"
+        )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.plan import OURSELVES
 from gradeq.cli.screen import Screen, progress_screen
@@ -128,7 +129,10 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
 def _limit(batches: Sequence[BatchRow], engine: Engine) -> str:
     if engine.trouble is not None:
         return f"the database: {engine.trouble}"
-    pools = (engine.pools.get(batch.pool) for batch in batches if batch.finished_at is None)
+    left = [batch for batch in batches if batch.finished_at is None]
+    if left and left[0].is_short:
+        return money.told_short(left[0].cost_cap)
+    pools = (engine.pools.get(batch.pool) for batch in left)
     return next((pool.reading().text for pool in pools if pool is not None), "")
 
 

@@ -12,10 +12,13 @@ from typing import Any
 import click
 
 from gradeq.cli import say
+from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
 from gradeq.cli.stores import reading
+from gradeq.clock import SystemClock
 from gradeq.config import Config
-from gradeq.store.base import Badges, BatchRow
+from gradeq.days import day_of
+from gradeq.store.base import Badges, BatchRow, DayRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
 _BADGES = ("in_progress", "submitted", "graded", "released", "grading")
@@ -30,6 +33,7 @@ class Found:
     batches: Sequence[BatchRow]
     pools: Mapping[str, Mapping[str, Any]]
     holder: Holder | None
+    today: DayRow
 
 
 @click.command("status")
@@ -55,7 +59,13 @@ async def _look(config: Config) -> Found:
         while page := await store.batches(before=before, limit=_PAGE):
             batches += [batch for batch in page if batch.finished_at is None]
             before = page[-1].id
-        return Found(await store.assignments(), batches, await store.pools(), current_holder(path))
+        return Found(
+            await store.assignments(),
+            batches,
+            await store.pools(),
+            current_holder(path),
+            await store.day(day_of(SystemClock().now_ms())),
+        )
 
 
 def _told(config: Config, found: Found) -> dict[str, Any]:
@@ -67,6 +77,7 @@ def _told(config: Config, found: Found) -> dict[str, Any]:
             for course, name, badges in found.assignments
         ],
         "batches": [asdict(batch) for batch in found.batches],
+        "today": {**asdict(found.today), "cost_cap": config.grading.cost_cap_per_day},
         "pools": [{"pool": name, "held_by": _held_by(state)} for name, state in _held(found)],
     }
 
@@ -85,6 +96,8 @@ def _lines(config: Config, found: Found) -> list[str]:
     for batch in found.batches:
         lines += _batch_lines(batch, found.holder)
     lines += [f"{name}: {_held_by(state)}" for name, state in _held(found)]
+    if today := costs(found.today, config.grading.cost_cap_per_day):
+        lines.append(f"today: {today}")
     return lines
 
 
@@ -98,7 +111,8 @@ def _writer(holder: Holder | None) -> str:
 def _batch_lines(batch: BatchRow, holder: Holder | None) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"
+    cost = f"; {costs(batch)}" if costs(batch) else ""
+    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"
     if batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
         return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]

@@ -114,6 +114,16 @@ class HttpProvider(Generic[Form]):
     def price(self, usage: Usage) -> float:
         return self._prices.of(usage)
 
+    @property
+    def is_priced(self) -> bool:
+        return self._prices.are_set
+
+    def worst_price(self, prompt: Prompt) -> float:
+        if not self._prices.are_set:
+            return 0.0
+        sent = len(self._dialect.encode(prompt, self._form))
+        return self._prices.at_most(sent, prompt.max_output_tokens)
+
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One HTTP attempt. A refusal that teaches which parts of the dialect to leave out comes
         back as SNOOZED with `retry_after` 0: no attempt is used, and the next call differs."""

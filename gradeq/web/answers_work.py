@@ -72,12 +72,13 @@ class JobSummary(Struct, frozen=True):
 
 
 class JobAnswer(JobSummary, frozen=True):
-    """A job with all its tries.
+    """A job with all its tries, and what they have cost together.
 
     `result` is a summary of the grade that it made, or what a job of another kind returned.
     """
 
     attempts: list[AttemptRow]
+    cost: float
     result: Any
     waiting: Waiting | None
 
@@ -118,6 +119,9 @@ class BatchAnswer(Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None
     eta_seconds: float | None = None
     limited_by: str | None = None
     text: str | None = None
@@ -163,12 +167,23 @@ class PoolAnswer(Struct, frozen=True):
     backlog: Backlog
 
 
+class DayAnswer(Struct, frozen=True):
+    """What the calls of a local day have cost, may have cost and may still cost, and their cap."""
+
+    day: str
+    cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None = None
+
+
 class QueueAnswer(Struct, frozen=True):
     """`running` counts jobs in hand; `strays` is open work that no grader of this process does."""
 
     pools: list[PoolAnswer]
     running: int
     strays: list[Backlog]
+    today: DayAnswer
 
 
 class StatsAnswer(Struct, frozen=True):
@@ -178,6 +193,7 @@ class StatsAnswer(Struct, frozen=True):
     assignments: int
     submissions: Badges
     work: Totals
+    today: DayAnswer
     events: int
 
 

@@ -6,6 +6,7 @@ import math
 
 from msgspec import structs
 
+from gradeq import money
 from gradeq.limiter.reading import Reading
 from gradeq.model import JobState
 from gradeq.store.base import BatchRow, JobRow, QueuePosition
@@ -16,6 +17,7 @@ from gradeq.web.site import Site
 _PAUSED = "paused"
 _SCHEDULED = "run_at"
 _NO_GRADER = "no_grader"
+_COST_CAP = "cost_cap"
 
 
 async def why_waiting(site: Site, job: JobRow) -> Waiting | None:
@@ -77,6 +79,8 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
         return answer
     if row.paused_by is not None:
         return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
+    if row.is_short:
+        return _held(answer, _COST_CAP, money.told_short(row.cost_cap))
     pool = site.engine.pools.get(row.pool)
     if pool is None:
         return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")

@@ -69,5 +69,7 @@ SELECT count(*) AS batches, coalesce(sum(total), 0) AS jobs,
        coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(requests), 0) AS requests,
        coalesce(sum(rate_limited), 0) AS rate_limited,
        coalesce(sum(input_tokens), 0) AS input_tokens,
-       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost
+       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost,
+       coalesce(sum(uncertain_cost), 0.0) AS uncertain_cost,
+       coalesce(sum(reserved_cost), 0.0) AS reserved_cost
   FROM batches
