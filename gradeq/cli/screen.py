@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from gradeq.cli import say
 from gradeq.cli.watch import Standing
 from gradeq.clock import Clock
+from gradeq.limiter.reading import duration
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -96,13 +97,3 @@ def limited(limit: str) -> str:
 def cost(amount: float) -> str:
     """Money in the currency of the configured prices; small sums keep their digits."""
     return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
-
-
-def duration(seconds: float | None) -> str:
-    """`12 s`, `3 min`, `2 h 05 min`."""
-    if seconds is None:
-        return "?"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -16,6 +16,16 @@ _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 @dataclass(frozen=True, slots=True)
+class Setup:
+    """What a pool was configured as: the providers that use it, by their names, and a fingerprint
+    of everything that a parking may be the fault of. None where nothing is configured.
+    """
+
+    providers: tuple[str, ...] = ()
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BucketState:
     """One bucket: `limit` in force per `per_seconds`, and when it will be full again."""
 
@@ -46,6 +56,10 @@ class PoolState:
     breaker_until_ms: int | None = None
     parked_reason: str | None = None
     parked_until_ms: int | None = None
+    parked_for: str | None = None
+    """The fingerprint of the setup that was at fault; None for a stop by a person."""
+    providers: tuple[str, ...] = ()
+    """Whose pool it is, by the names that people know."""
 
     def to_dict(self) -> dict[str, Any]:
         """Only what JSON knows."""

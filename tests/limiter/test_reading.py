@@ -80,8 +80,8 @@ def test_an_overload_tells_when_the_next_try_is(clock: ManualClock) -> None:
 
 def test_a_parking_tells_why_and_until_when(clock: ManualClock) -> None:
     pool = a_pool(clock)
-    pool.park("daily quota is spent", clock.now_ms() + 90_000)
-    assert pool.reading().text == "parked: daily quota is spent (90 s left)"
+    pool.park("daily quota is spent", clock.now_ms() + 3_600_000)
+    assert pool.reading().text == "parked: daily quota is spent (1 h 00 min left)"
     pool.park("stopped by the operator")
     reading = pool.reading()
     assert reading.text == "parked: stopped by the operator (until resumed)"
