@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gradeq.errors import ConflictError, NotFoundError
@@ -19,6 +19,11 @@ class KnownPool:
     is_parked: bool = False
     is_live: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The shortest first."""
+        return (*self.providers, self.name)
+
 
 def find_pool(wanted: str, known: Iterable[KnownPool]) -> KnownPool:
     """By the whole name, by a provider's name, or by a part that only one has.
@@ -31,35 +36,12 @@ def find_pool(wanted: str, known: Iterable[KnownPool]) -> KnownPool:
     tests: tuple[_Test, ...] = (
         lambda one: one.name.casefold() == word,
         lambda one: word in map(str.casefold, one.providers),
-        lambda one: bool(word) and any(word in name.casefold() for name in names_of(one)),
+        lambda one: bool(word) and any(word in name.casefold() for name in one.names),
     )
     for test in tests:
         if fitting := _narrowed([one for one in pools if test(one)]):
             return _only(wanted, fitting)
     raise NotFoundError(f"there is no pool {wanted!r} (known: {_listed(pools) or 'none yet'})")
-
-
-def short_names(known: Iterable[KnownPool]) -> Mapping[str, str]:
-    """The shortest name by which `find_pool` finds each pool among these: its provider's, if that
-    has no other pool, else its own.
-    """
-    pools = list(known)
-    names = {}
-    for pool in pools:
-        own = [name for name in pool.providers if _means(name, pools, pool)]
-        names[pool.name] = own[0] if own else pool.name
-    return names
-
-
-def names_of(pool: KnownPool) -> tuple[str, ...]:
-    return (pool.name, *pool.providers)
-
-
-def _means(name: str, pools: list[KnownPool], pool: KnownPool) -> bool:
-    try:
-        return find_pool(name, pools) == pool
-    except ConflictError:
-        return False
 
 
 def _narrowed(fitting: list[KnownPool]) -> list[KnownPool]:

@@ -72,6 +72,12 @@ class Pool:
     def in_flight(self) -> int:
         return len(self._open)
 
+    @property
+    def parked_reason(self) -> str | None:
+        """Why nothing starts until a person or a date ends it; None where that is not so."""
+        parking = self._admission.parking
+        return parking.reason if parking.is_parked else None
+
     def room(self) -> int:
         """How many typical calls could start at this instant."""
         now = self._clock.monotonic()
@@ -218,7 +224,7 @@ class Pool:
                 for each in self._admission.accounts
             ),
             limited_for=self._tally.seconds(now),
-            parked_reason=self._admission.parking.reason,
+            parked_reason=self.parked_reason,
             is_auto=self._is_auto,
             refused_last_hour=self._refused.read(now),
             refused_total=self.refused_total,

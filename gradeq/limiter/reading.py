@@ -98,9 +98,7 @@ class Reading:
         """The same reading at a later time, as far as time alone changes it."""
         seconds = self.seconds_old(now_ms)
         last = LastMinute(0, 0, 0, 0) if seconds >= _SECONDS else self.last_minute
-        return replace(
-            self, wait_seconds=max(0.0, self.wait_seconds - seconds), last_minute=last
-        )
+        return replace(self, wait_seconds=max(0.0, self.wait_seconds - seconds), last_minute=last)
 
     def seconds_old(self, now_ms: int) -> float:
         return max(0.0, (now_ms - self.at_ms) / 1000)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from gradeq.clock import Clock
-from gradeq.config import ProviderSettings
+from gradeq.config import AUTO, ProviderSettings
 from gradeq.errors import ConfigError
 from gradeq.limiter.base import Limits
-from gradeq.providers.address import on_this_machine, with_version
+from gradeq.providers.address import on_this_machine, pool_name, with_version
 from gradeq.providers.base import Provider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
@@ -24,6 +27,9 @@ DEFAULT_KEY_ENV: Mapping[str, str] = MappingProxyType(
 DEFAULT_BASE_URL: Mapping[str, str] = MappingProxyType(
     {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
 )
+
+AUTO_STARTS_WITH = 5
+"""Calls in flight at first, where the concurrency is to be found."""
 
 ANTHROPIC_CACHE_READ = 0.1
 ANTHROPIC_CACHE_WRITE = 1.25
@@ -40,7 +46,7 @@ def build_provider(
     the variable to mend.
     """
     _check(settings)
-    base_url = with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
+    base_url = _base_url(settings)
     key_name = settings.api_key_file or settings.api_key_env or DEFAULT_KEY_ENV.get(settings.kind)
     return _assembled(
         settings,
@@ -49,6 +55,30 @@ def build_provider(
         key_name=key_name or "the simulated provider",
         credential=_credential(settings, base_url, environ),
     )
+
+
+def pool_of(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
+    """The pool of a provider that is built now; another one where its key has changed.
+
+    Raises ConfigError where there is no key that can be used.
+    """
+    base_url = _base_url(settings)
+    credential = _credential(settings, base_url, environ)
+    fingerprint = credential.fingerprint if credential else None
+    return pool_name(base_url, fingerprint, settings.model)
+
+
+def fingerprint_of(settings: ProviderSettings, provider: Provider) -> str:
+    """Changes with everything that the parking of a provider's pool may be the fault of: address,
+    key, model, limits, and how the key is sent.
+    """
+    made_of = (settings.kind, settings.base_url, settings.model, settings.auth)
+    told = msgspec.json.encode((provider.pool, made_of, provider.limits))
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _base_url(settings: ProviderSettings) -> str:
+    return with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
 
 
 def _assembled(
@@ -90,8 +120,11 @@ def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
 
 
 def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
+    asked, most = settings.concurrency, settings.max_concurrency
     return Limits(
-        concurrency=settings.concurrency,
+        concurrency=min(AUTO_STARTS_WITH, most) if asked == AUTO else asked,
+        auto=asked == AUTO,
+        max_concurrency=most,
         requests_per_minute=settings.requests_per_minute,
         input_tokens_per_minute=settings.input_tokens_per_minute,
         output_tokens_per_minute=settings.output_tokens_per_minute,
@@ -147,7 +180,16 @@ def _check(settings: ProviderSettings) -> None:
         raise ConfigError(
             f"Provider {name!r} has auth = {settings.auth!r}. Choose: {', '.join(AUTH_STYLES)}."
         )
-    if settings.concurrency < 1 or not settings.timeout_seconds > 0:
+    if not _is_count(settings.concurrency) and settings.concurrency != AUTO:
         raise ConfigError(
-            f"Provider {name!r}: concurrency must be 1 or more and timeout_seconds above 0."
+            f"Provider {name!r} has concurrency = {settings.concurrency!r}. "
+            'It must be a whole number, 1 or more, or "auto".'
         )
+    if not _is_count(settings.max_concurrency) or not settings.timeout_seconds > 0:
+        raise ConfigError(
+            f"Provider {name!r}: max_concurrency must be 1 or more and timeout_seconds above 0."
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1

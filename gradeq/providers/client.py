@@ -86,7 +86,7 @@ class HttpProvider(Generic[Form]):
         self._prices = prices or Prices()
         self._caller = Caller(host_of(base_url), base_url, model, key_name, credential)
         self._headers = _headers(dialect, credential, auth)
-        fingerprint = credential.fingerprint if credential else "no-key"
+        fingerprint = credential.fingerprint if credential else None
         self._pool = pool_name(base_url, fingerprint, model)
 
     @property
