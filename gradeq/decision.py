@@ -20,11 +20,16 @@ from gradeq.store.base import Counters
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A try that did not end in a grade. `asked` is the wait in seconds that a grader asked for."""
+    """A try that did not end in a grade. `asked` is the wait in seconds that a grader asked for.
+
+    `passes` where the provider names the date at which it ends: the pool waits for that, and no
+    batch needs a person.
+    """
 
     error: ErrorClass
     reason: str
     asked: float | None = None
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ def decide(failed: Failed, counters: Counters, now: int, rng: Random) -> Decisio
         row.counter,
         failed.reason,
         delay(row.wait, tries, rng, failed.asked),
-        stuck_on=None if row.mendable else failed.error,
+        stuck_on=None if row.mendable or failed.passes else failed.error,
     )
 
 

@@ -17,6 +17,7 @@ from gradeq.store.base import Store
 from gradeq.worker import LEASE_SECONDS, Worker
 
 log = logging.getLogger("gradeq")
+pools_log = logging.getLogger("gradeq.pools")
 _KEPT_EVENTS = 200_000
 _PRUNE_SECONDS = 600.0
 LOOK_SECONDS = 30.0
@@ -67,7 +68,7 @@ class PoolSaver:
             if not was_parked:
                 _log_parking(pool)
         elif was_parked:
-            log.info("pool %s goes on", pool.name)
+            pools_log.info("pool %s goes on", pool.name)
 
 
 def _log_parking(pool: Pool) -> None:
@@ -78,7 +79,7 @@ def _log_parking(pool: Pool) -> None:
     else:
         left = duration(reading.wait_seconds)
         mended = f"It goes on by itself in {left}, or at once by: gradeq resume {name}"
-    log.warning("pool %s is parked: %s %s", pool.name, reading.parked_reason, mended)
+    pools_log.warning("pool %s is parked: %s %s", pool.name, reading.parked_reason, mended)
 
 
 @dataclass(frozen=True, slots=True)

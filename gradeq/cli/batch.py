@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -12,12 +11,12 @@ import click
 
 from gradeq.cli import say
 from gradeq.cli.options import database_options, json_option
-from gradeq.cli.remote import Daemon, here_or_there
+from gradeq.cli.remote import Daemon, here_or_there, whoever_types
 from gradeq.cli.stores import reading
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NotFoundError
-from gradeq.store.base import BatchRow, Store
+from gradeq.store.base import BatchRow
 
 _NEWEST = 20
 
@@ -66,13 +65,12 @@ def _verb(name: str, text: str) -> Callable[[Callable[..., Any]], click.Command]
 
 @_verb("pause", "Start nothing more of BATCH until it is resumed.")
 async def _pause(engine: Engine, batch_id: int) -> None:
-    await engine.pause(batch_id, by=_whoever_types())
+    await engine.pause(batch_id, by=whoever_types())
 
 
 @_verb("resume", "Go on with a paused BATCH, also with a provider that had stopped it.")
 async def _resume(engine: Engine, batch_id: int) -> None:
     await engine.resume(batch_id)
-    await _unpark(engine.store, batch_id)
 
 
 @_verb("cancel", "Cancel what is left of BATCH; answers on their way are kept.")
@@ -85,15 +83,6 @@ async def _retry(engine: Engine, batch_id: int) -> None:
     await engine.retry(batch_id)
 
 
-async def _unpark(store: Store, batch_id: int) -> None:
-    """Whoever works on it next shall try its pool again."""
-    batch = await store.batch(batch_id)
-    state = (await store.pools()).get(batch.pool) if batch else None
-    if batch is not None and state is not None and state.get("parked_reason"):
-        mended = {**state, "parked_reason": None, "parked_until_ms": None}
-        await store.save_pool(batch.pool, mended)
-
-
 async def _acted(
     config: Config, batch_id: int, verb: str, act: Callable[[Engine, int], Any]
 ) -> BatchRow:
@@ -101,7 +90,7 @@ async def _acted(
         await act(engine, batch_id)
 
     def there(daemon: Daemon) -> None:
-        daemon.act_on_batch(batch_id, verb, _whoever_types())
+        daemon.act_on_batch(batch_id, verb, whoever_types())
 
     await here_or_there(config, here, there)
     async with reading(config.store.path) as store:
@@ -117,10 +106,3 @@ def _tell(batch: BatchRow, *, as_json: bool) -> None:
     else:
         left = batch.pending + batch.processing
         say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left")
-
-
-def _whoever_types() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, ImportError, KeyError):
-        return "someone"

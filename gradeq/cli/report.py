@@ -88,6 +88,7 @@ def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[st
         "output_tokens": spent.output_tokens,
         "cost": round(spent.cost, 6),
         "limited_by": ended.limited_by,
+        "limited_by_text": ended.limited_by_text,
         "stuck_on": ended.stuck_on,
     }
 
@@ -99,7 +100,7 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
         f"{say.counted(told['requests'], 'request')}, {told['rate_limited']:,} rate-limited, "
         f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
         + (f", cost {cost(told['cost'])}" if told["cost"] else "")
-        + (f"; limited by {told['limited_by'].replace('_', ' ')}" if told["requests"] else "")
+        + (f"; limited by {told['limited_by_text']}" if told["requests"] else "")
     ]
     lines += _scores(tally)
     lines += _remarks("Ungraded", tally.ungraded)

@@ -102,9 +102,14 @@ class Backlog:
     paused: int = 0
 
     @property
+    def moving(self) -> int:
+        """What would be done without a person."""
+        return self.ready + self.waiting + self.processing
+
+    @property
     def is_idle(self) -> bool:
         """Nothing would ever move without a person."""
-        return self.ready + self.waiting + self.processing == 0
+        return self.moving == 0
 
 
 @dataclass(frozen=True, slots=True)
