@@ -82,7 +82,6 @@ class Engine:
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, self._rng)
-        self._saver = PoolSaver(self._store, self._clock)
         self._assembly = Assembly(
             tuple(providers),
             default_provider,
@@ -91,6 +90,7 @@ class Engine:
             rng=self._rng,
             environ=os.environ if environ is None else environ,
         )
+        self._saver = PoolSaver(self._store, self._clock, self._assembly.pools)
         self._bell = Bell()
         self._dispatchers: list[Dispatcher] = []
         self._is_claiming = False

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gradeq.clock import Clock
@@ -28,11 +28,13 @@ LOOK_SECONDS = 30.0
 class PoolSaver:
     """Stores the limiters' states and readings: at most once a second, and only what changed.
 
-    What is stored of a parking tells an event; here it is logged.
+    What is stored of a parking tells an event; here it is logged. Of a pool that is not among
+    `pools` any more no reading is kept.
     """
 
     store: Store
     clock: Clock
+    pools: Mapping[str, Pool]
     _changed: dict[str, Pool] = field(default_factory=dict)
     _parked: dict[str, Pool] = field(default_factory=dict)
     _noted: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,8 +54,8 @@ class PoolSaver:
         changed, self._changed = self._changed, {}
         for pool in changed.values():
             self._tell(pool)
-            state, reading = pool.state().to_dict(), pool.reading().to_dict()
-            await _quietly(self.store.save_pool(pool.name, state, reading))
+            reading = pool.reading().to_dict() if pool.name in self.pools else None
+            await _quietly(self.store.save_pool(pool.name, pool.state().to_dict(), reading))
 
     def note_parked(self) -> bool:
         """Note every pool that stood still when last seen; a date may have come since."""

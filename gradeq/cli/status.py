@@ -11,6 +11,7 @@ import click
 
 from gradeq.cli import say
 from gradeq.cli.options import database_options, json_option
+from gradeq.cli.plan import OURSELVES
 from gradeq.cli.standing import PoolStanding, pool_standings
 from gradeq.cli.stores import reading
 from gradeq.config import Config
@@ -29,6 +30,10 @@ class Found:
     batches: Sequence[BatchRow]
     pools: Sequence[PoolStanding]
     holder: Holder | None
+
+    @property
+    def parked(self) -> set[str]:
+        return {pool.name for pool in self.pools if pool.parked_reason is not None}
 
 
 @click.command("status")
@@ -83,7 +88,7 @@ def _lines(config: Config, found: Found) -> list[str]:
     else:
         lines.append("  no assignments yet; 'gradeq import' makes one")
     for batch in found.batches:
-        lines += _batch_lines(batch, found.holder)
+        lines += _batch_lines(batch, found)
     for pool in found.pools:
         lines += pool.lines() if pool.is_of_interest else []
     return lines
@@ -96,13 +101,15 @@ def _writer(holder: Holder | None) -> str:
     return f"process {holder.pid} is working on it{where}"
 
 
-def _batch_lines(batch: BatchRow, holder: Holder | None) -> list[str]:
+def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
     line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"
+    if batch.paused_by == OURSELVES and batch.pool in found.parked:
+        return [line, "  paused by gradeq as its pool is parked, see below"]
     if batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
         return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if holder is None:
+    if found.holder is None:
         return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
     return [line]
