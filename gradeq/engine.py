@@ -228,7 +228,7 @@ class Engine:
         self._is_claiming = True
         for pool in self._assembly.pools.values():
             self._dispatch(pool)
-            if pool.parked_reason is not None:
+            if not pool.is_untried:
                 self._saver.note(pool)
         upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
         for chore in (

@@ -100,7 +100,7 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
         f"{say.counted(told['requests'], 'request')}, {told['rate_limited']:,} rate-limited, "
         f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
         + (f", cost {cost(told['cost'])}" if told["cost"] else "")
-        + (f"; limited by {told['limited_by_text']}" if told["requests"] else "")
+        + _limited(told)
     ]
     lines += _scores(tally)
     lines += _remarks("Ungraded", tally.ungraded)
@@ -109,6 +109,12 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
     }
     lines += _remarks("To look at first", looks)
     say.fact("\n".join(lines), as_json=as_json)
+
+
+def _limited(told: dict[str, Any]) -> str:
+    """What stopped it early is told by itself."""
+    is_told = told["requests"] and told["stuck_on"] is None
+    return f"; limited by {told['limited_by_text']}" if is_told else ""
 
 
 def _scores(tally: Tally) -> list[str]:

@@ -73,6 +73,11 @@ class Pool:
         return len(self._open)
 
     @property
+    def is_untried(self) -> bool:
+        """True until its first call where nothing was stored of it."""
+        return self._admission.is_untried
+
+    @property
     def parked_reason(self) -> str | None:
         """Why nothing starts until a person or a date ends it; None where that is not so."""
         parking = self._admission.parking
