@@ -446,6 +446,7 @@ class Engine:
         for dispatcher in [one for one in self._dispatchers if one.pool.name not in pools]:
             dispatcher.stop()
             self._dispatchers.remove(dispatcher)
+            self._saver.note(dispatcher.pool)
         if self._is_claiming:
             served = {dispatcher.pool.name for dispatcher in self._dispatchers}
             for name in pools.keys() - served:
