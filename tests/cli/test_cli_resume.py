@@ -218,6 +218,7 @@ def test_a_parking_outlives_a_kill(configured: School):
         until(lambda: graded() == 8, "all are graded")
 
 
+@pytest.mark.slow
 def test_an_outage_outlives_a_kill(configured: School):
     """The next process asks once, not with all it has."""
     configured.change(api_keys=None, fail="529")
