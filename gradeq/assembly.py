@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
@@ -17,9 +17,10 @@ from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
-from gradeq.limiter.state import PoolState
+from gradeq.limiter.state import PoolState, Setup, outdated
 from gradeq.model import DEFAULT_GRADER, Flag
 from gradeq.money import Caps
+from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
 from gradeq.store.base import DAY_CAP, Store
 
@@ -37,6 +38,14 @@ class Registration:
     timeout: float
     concurrency: int
     requests_per_minute: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A provider in use, and the settings that it was built from."""
+
+    settings: ProviderSettings
+    provider: Provider
 
 
 class Assembly:
@@ -64,9 +73,12 @@ class Assembly:
         self._rng = rng
         self._environ = environ
         self._registered: dict[str, Registration] = {}
-        self._providers: dict[str, Provider] = {}
+        self._opened: dict[str, _Opened] = {}
         self._marks: dict[str, tuple[str, ...]] = {}
-        self._states: Mapping[str, PoolState] = {}
+        self._states: dict[str, PoolState] = {}
+        self._setups: dict[str, Setup] = {}
+        self._stack = AsyncExitStack()
+        self._rereading = asyncio.Lock()
         self._note: Callable[[Pool], None] | None = None
 
     def register(self, registration: Registration) -> None:
@@ -93,40 +105,104 @@ class Assembly:
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
         """Providers live as long as this context. Raises ConfigError."""
         self._note = note
-        self._states = _known_states(await store.pools())
-        async with AsyncExitStack() as stack:
+        stored = read_states(await store.pools())
+        self._states = {name: _under_todays_cap(state) for name, state in stored.items()}
+        async with AsyncExitStack() as self._stack:
             for settings in self._settings:
-                provider = await self._open_provider(settings, stack)
-                self._providers[settings.name] = provider
+                await self._open_provider(settings)
+            self._setups = _setups(self._opened)
             try:
                 yield
             finally:
                 self.handlers.clear()
                 self.pools.clear()
-                self._providers.clear()
+                self._opened.clear()
 
-    async def _open_provider(self, settings: ProviderSettings, stack: AsyncExitStack) -> Provider:
+    async def _open_provider(self, settings: ProviderSettings) -> None:
         from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
 
         if settings.kind == "simulated":
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
-                settings = replace(settings, base_url=await _simulate(settings, stack))
+                settings = replace(settings, base_url=await _simulate(settings, self._stack))
         _check_prices(settings, self._caps)
         provider = build_provider(settings, self._clock, self._environ)
-        stack.push_async_callback(provider.aclose)
-        return provider
+        self._stack.push_async_callback(provider.aclose)
+        self._opened[settings.name] = _Opened(settings, provider)
 
     async def build_handlers(
         self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
     ) -> None:
-        """Handlers and pools for every name; open work moves to the pool its grader uses now."""
-        for name, provider_name in self._model_names().items():
-            self.handlers[name] = await self._model_handler(name, provider_name, store, rubric)
+        """Handlers and pools for every name; open work moves to the pool its grader uses now.
+
+        A parking that another key or configuration was the fault of ends here.
+        """
+        for name in outdated(self._states, self._setups):
+            log.info("pool %s: the parking is over, its provider is configured otherwise now", name)
+            self._states[name] = self._states[name].unparked()
+            await go_on(store, name)
+        await self._build_model_handlers(store, rubric, self._opened)
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
+        await self.move_work(store)
+
+    async def move_work(self, store: Store) -> None:
+        """Open work of each grader goes through the pool that the grader uses now."""
         for name, handler in self.handlers.items():
             await store.move_pool(name, handler.pool.name)
+
+    async def reread_keys(self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> None:
+        """Providers whose key file holds another key go on with that one, in another pool.
+
+        What is on its way with the old key ends as usual. Raises StoreError or ConfigError; then
+        that provider goes on as it was.
+        """
+        async with self._rereading:
+            for name in [name for name, one in self._opened.items() if self._has_new_key(one)]:
+                await self._rekey(name, store, rubric)
+            self._retire()
+
+    async def _rekey(
+        self, provider: str, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
+    ) -> None:
+        old = self._opened[provider]
+        try:
+            await self._open_provider(old.settings)
+            self._setups = _setups(self._opened)
+            await self._build_model_handlers(store, rubric, (provider,))
+            await go_on(store, old.provider.pool, self.pools.get(old.provider.pool))
+            await self.move_work(store)
+        except BaseException:
+            self._opened[provider] = old
+            raise
+        log.info("provider %s: its key file holds another key, which is used now", provider)
+
+    def _has_new_key(self, opened: _Opened) -> bool:
+        from gradeq.providers.build import pool_of  # noqa: PLC0415 - loads no HTTP client
+
+        if opened.settings.api_key_file is None:
+            return False
+        try:
+            return pool_of(opened.settings, self._environ) != opened.provider.pool
+        except ConfigError as error:
+            log.warning("the key is used as before: %s", error)
+            return False
+
+    def _retire(self) -> None:
+        """Forget the pools that no grader uses any more."""
+        used = {handler.pool.name for handler in self.handlers.values()}
+        for name in self.pools.keys() - used:
+            self._states[name] = self.pools.pop(name).state()
+
+    async def _build_model_handlers(
+        self,
+        store: Store,
+        rubric: Callable[[int], Awaitable[Rubric]],
+        providers: Container[str],
+    ) -> None:
+        for name, provider in self._model_names().items():
+            if provider in providers:
+                self.handlers[name] = await self._model_handler(name, provider, store, rubric)
 
     async def _model_handler(
         self,
@@ -139,7 +215,7 @@ class Assembly:
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
         from gradeq.handlers.purse import Purse  # noqa: PLC0415
 
-        provider = self._providers[provider_name]
+        provider = self._opened[provider_name].provider
         pool = self._pool(provider.pool, provider.limits)
         return ModelHandler(
             name=name,
@@ -180,6 +256,7 @@ class Assembly:
                 clock=self._clock,
                 rng=self._rng,
                 state=self._states.get(name),
+                setup=self._setups.get(name),
                 on_change=self._note,
             )
         return self.pools[name]
@@ -192,15 +269,17 @@ class Assembly:
         return named
 
 
-def _known_states(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolState]:
-    """A state that cannot be read is left out: its pool starts as one that was never used."""
-    states = {}
-    for name, state in stored.items():
-        try:
-            states[name] = _under_todays_cap(PoolState.from_dict(state))
-        except ValueError as error:
-            log.warning("pool %s: its stored state cannot be read: %s", name, error)
-    return states
+def _setups(opened: Mapping[str, _Opened]) -> dict[str, Setup]:
+    """What each pool depends on: the providers that share it, all together."""
+    from gradeq.providers.build import fingerprint_of  # noqa: PLC0415 - loads no HTTP client
+
+    sharing: dict[str, list[str]] = {}
+    prints: dict[str, list[str]] = {}
+    for name, one in sorted(opened.items()):
+        sharing.setdefault(one.provider.pool, []).append(name)
+        fingerprint = fingerprint_of(one.settings, one.provider)
+        prints.setdefault(one.provider.pool, []).append(fingerprint)
+    return {pool: Setup(tuple(sharing[pool]), " ".join(prints[pool])) for pool in sharing}
 
 
 def _under_todays_cap(state: PoolState) -> PoolState:

@@ -26,6 +26,7 @@ from gradeq.errors import (
 )
 from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import GraderFunction, JobFunction
+from gradeq.limiter.names import find_pool
 from gradeq.limiter.pool import Pool
 from gradeq.model import (
     DEFAULT_GRADER,
@@ -36,6 +37,7 @@ from gradeq.model import (
 )
 from gradeq.money import Caps, checked_cap
 from gradeq.outcome import MAX_ATTEMPTS
+from gradeq.parked import Resumed, go_on, known_pools, read_states
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
 from gradeq.store.base import (
@@ -90,7 +92,6 @@ class Engine:
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, self._rng)
-        self._saver = PoolSaver(self._store, self._clock)
         self._assembly = Assembly(
             tuple(providers),
             default_provider,
@@ -100,8 +101,11 @@ class Engine:
             rng=self._rng,
             environ=os.environ if environ is None else environ,
         )
+        self._saver = PoolSaver(self._store, self._clock, self._assembly.pools)
         self._bell = Bell()
         self._dispatchers: list[Dispatcher] = []
+        self._is_claiming = False
+        self._dispatching: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stack: AsyncExitStack | None = None
         self._streams = Streams(self._store, self._bell, self._clock, lambda: self.is_open)
@@ -234,27 +238,38 @@ class Engine:
             yield
 
     def _start_work(self) -> None:
-        handlers = self._assembly.handlers
+        self._is_claiming = True
         for pool in self._assembly.pools.values():
-            dispatcher = Dispatcher(
-                pool,
-                handlers,
-                store=self._store,
-                worker=self._worker,
-                clock=self._clock,
-                rng=self._rng,
-            )
-            self._dispatchers.append(dispatcher)
-            self._tasks.append(asyncio.create_task(dispatcher.run()))
+            self._dispatch(pool)
+            if not pool.is_untried:
+                self._saver.note(pool)
         upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
-        for chore in (upkeep.renew(), upkeep.prune(), self._saver.run()):
+        for chore in (
+            upkeep.renew(),
+            upkeep.prune(),
+            upkeep.mind_parkings(self._saver, self._reread_keys),
+            self._saver.run(),
+        ):
             self._tasks.append(asyncio.create_task(chore))
+
+    def _dispatch(self, pool: Pool) -> None:
+        dispatcher = Dispatcher(
+            pool,
+            self._assembly.handlers,
+            store=self._store,
+            worker=self._worker,
+            clock=self._clock,
+            rng=self._rng,
+        )
+        self._dispatchers.append(dispatcher)
+        self._dispatching.append(asyncio.create_task(dispatcher.run()))
 
     async def stop_claiming(self) -> None:
         """Take nothing new in hand; what is on its way goes on until `stop`."""
+        self._is_claiming = False
         for dispatcher in self._dispatchers:
             dispatcher.stop()
-        await asyncio.gather(*self._tasks[: len(self._dispatchers)])
+        await asyncio.gather(*self._dispatching)
 
     async def _stop_work(self) -> None:
         await self.stop_claiming()
@@ -263,6 +278,7 @@ class Engine:
         await self._saver.save()
         self._tasks.clear()
         self._dispatchers.clear()
+        self._dispatching.clear()
 
     def hurry(self) -> None:
         """While the engine stops: wait for no call any longer."""
@@ -316,6 +332,8 @@ class Engine:
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
+        # Only now: while the papers were stored, a new key may have come with a new pool.
+        handler = self._assembly.handler(grader)
         order = SubmitOrder(
             submission_ids=ids,
             payloads=payloads,
@@ -421,6 +439,45 @@ class Engine:
         pool = self._assembly.pools.get(batch.pool)
         if pool is not None:
             pool.resume()
+        await self._store.unpark(batch.pool)
+        await self._reread_keys()
+
+    async def resume_pool(self, name: str) -> Resumed:
+        """Go on with a parked pool, and with the batches that gradeq paused for the same cause.
+
+        `name` is the pool's, its provider's, or a part that means only one. Key files are read
+        again, and a changed key is used. Raises NotFoundError, or ConflictError where several
+        pools may be meant.
+        """
+        states = read_states(await self._store.pools())
+        known = known_pools(states, self._assembly.pools, self._clock.now_ms())
+        found = find_pool(name, known).name
+        pool = self._assembly.pools.get(found)
+        reason = states[found].parked_reason if pool is None else pool.parked_reason
+        batch_ids = await go_on(self._store, found, pool)
+        await self._reread_keys()
+        return Resumed(found, reason, batch_ids, self._successor(pool))
+
+    def _successor(self, retired: Pool | None) -> str | None:
+        """The pool through which the work of a pool goes that was left just now."""
+        if retired is None or retired.name in self._assembly.pools:
+            return None
+        providers = set(retired.setup.providers)
+        pools = self._assembly.pools.values()
+        return next((one.name for one in pools if providers & set(one.setup.providers)), None)
+
+    async def _reread_keys(self) -> None:
+        """Raises StoreError or ConfigError, see `Assembly.reread_keys`."""
+        await self._assembly.reread_keys(self._store, self._rubrics.get)
+        pools = self._assembly.pools
+        for dispatcher in [one for one in self._dispatchers if one.pool.name not in pools]:
+            dispatcher.stop()
+            self._dispatchers.remove(dispatcher)
+            self._saver.note(dispatcher.pool)
+        if self._is_claiming:
+            served = {dispatcher.pool.name for dispatcher in self._dispatchers}
+            for name in pools.keys() - served:
+                self._dispatch(pools[name])
         self._wake()
 
     async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
@@ -441,6 +498,7 @@ class Engine:
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
+        await self._assembly.move_work(self._store)
         self._wake()
         return count
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -14,13 +13,13 @@ from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
-from gradeq.cli.remote import Daemon, here_or_there
+from gradeq.cli.remote import Daemon, here_or_there, whoever_types
 from gradeq.cli.stores import reading
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NotFoundError
 from gradeq.money import checked_cap
-from gradeq.store.base import BatchRow, Store
+from gradeq.store.base import BatchRow
 
 _NEWEST = 20
 
@@ -74,13 +73,12 @@ def _verb(name: str, text: str) -> Callable[[Callable[..., Any]], click.Command]
 
 @_verb("pause", "Start nothing more of BATCH until it is resumed.")
 async def _pause(engine: Engine, batch_id: int) -> None:
-    await engine.pause(batch_id, by=_whoever_types())
+    await engine.pause(batch_id, by=whoever_types())
 
 
 @_verb("resume", "Go on with a paused BATCH, also with a provider that had stopped it.")
 async def _resume(engine: Engine, batch_id: int) -> None:
     await engine.resume(batch_id)
-    await _unpark(engine.store, batch_id)
 
 
 @_verb("cancel", "Cancel what is left of BATCH; answers on their way are kept.")
@@ -127,15 +125,6 @@ async def _capped(config: Config, batch_id: int, amount: float | None) -> BatchR
     return await _now(config, batch_id)
 
 
-async def _unpark(store: Store, batch_id: int) -> None:
-    """Whoever works on it next shall try its pool again."""
-    batch = await store.batch(batch_id)
-    state = (await store.pools()).get(batch.pool) if batch else None
-    if batch is not None and state is not None and state.get("parked_reason"):
-        mended = {**state, "parked_reason": None, "parked_until_ms": None}
-        await store.save_pool(batch.pool, mended)
-
-
 async def _acted(
     config: Config, batch_id: int, verb: str, act: Callable[[Engine, int], Any]
 ) -> BatchRow:
@@ -143,7 +132,7 @@ async def _acted(
         await act(engine, batch_id)
 
     def there(daemon: Daemon) -> None:
-        daemon.act_on_batch(batch_id, verb, _whoever_types())
+        daemon.act_on_batch(batch_id, verb, whoever_types())
 
     await here_or_there(config, here, there)
     return await _now(config, batch_id)
@@ -164,10 +153,3 @@ def _tell(batch: BatchRow, *, as_json: bool) -> None:
         left = batch.pending + batch.processing
         cost = f"; {costs(batch)}" if costs(batch) else ""
         say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left{cost}")
-
-
-def _whoever_types() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, ImportError, KeyError):
-        return "someone"

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from gradeq.config import Config, StoreSettings, load_config
+from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
@@ -77,6 +77,15 @@ def with_database(config: Config, db: Path | None) -> Config:
     return replace(config, store=StoreSettings(url=f"sqlite:///{db}"))
 
 
+def _calls(_ctx: click.Context, _option: click.Parameter, typed: str | None) -> Concurrency | None:
+    """How many calls at the same time: a whole number from 1 on, or `auto`."""
+    if typed is None or typed == AUTO:
+        return None if typed is None else AUTO
+    if not typed.isdecimal() or int(typed) < 1:
+        raise click.BadParameter(f"{typed!r} is neither a whole number from 1 on nor 'auto'.")
+    return int(typed)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
     """What was typed about the provider; None where nothing was."""
@@ -85,7 +94,7 @@ class ProviderOptions:
     model: str | None = None
     base_url: str | None = None
     api_key_env: str | None = None
-    concurrency: int | None = None
+    concurrency: Concurrency | None = None
     rpm: float | None = None
     itpm: float | None = None
     otpm: float | None = None
@@ -105,9 +114,9 @@ _PROVIDER_OPTIONS = (
     click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
     click.option(
         "--concurrency",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Calls at the same time (default: 5).",
+        callback=_calls,
+        metavar="N|auto",
+        help="Calls at the same time, or auto: found while it runs (default: 5).",
     ),
     click.option("--rpm", type=_RATE, metavar="N", help="Requests per minute."),
     click.option("--itpm", type=_RATE, metavar="N", help="Input tokens per minute."),

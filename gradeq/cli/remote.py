@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
 from gradeq.model import NewSubmission
+from gradeq.parked import Resumed
 from gradeq.store.base import Added, Skipped
 from gradeq.store.sqlite.lock import current_holder
 
@@ -43,6 +45,14 @@ async def here_or_there(
         if error.url is None:
             raise
         return await asyncio.to_thread(there, _daemon_at(error.url, config))
+
+
+def whoever_types() -> str:
+    """The name of this machine's user, for the daemon's log and the record of a pause."""
+    try:
+        return getpass.getuser()
+    except (OSError, ImportError, KeyError):
+        return "someone"
 
 
 def running_daemon(config: Config) -> Daemon | None:
@@ -116,6 +126,10 @@ class Daemon:
     def cap_batch(self, batch_id: int, max_cost: float | None) -> None:
         """What its calls may cost together; None: no cap."""
         self._ask("PUT", f"/api/batches/{batch_id}", {"max_cost": max_cost})
+
+    def resume_pool(self, name: str, by: str) -> Resumed:
+        told = self._ask("POST", f"/api/queue/{quote(name, '')}/resume", {"by": by})
+        return Resumed(**{**told, "batch_ids": tuple(told["batch_ids"])})
 
     def limit_of(self, batch_id: int) -> tuple[str, str]:
         """What limits a batch, as one of the limiter's words and in words for people."""

@@ -89,6 +89,7 @@ def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[st
         "cost": round(spent.cost, 6),
         "uncertain_cost": round(spent.uncertain_cost, 6),
         "limited_by": ended.limited_by,
+        "limited_by_text": ended.limited_by_text,
         "stuck_on": ended.stuck_on,
     }
 
@@ -101,7 +102,7 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
         f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
         + (f", cost {money.told(told['cost'])}" if told["cost"] else "")
         + (_unsure(told["uncertain_cost"]) if told["uncertain_cost"] else "")
-        + (f"; limited by {told['limited_by'].replace('_', ' ')}" if told["requests"] else "")
+        + _limited(told)
     ]
     lines += _scores(tally)
     lines += _remarks("Ungraded", tally.ungraded)
@@ -114,6 +115,12 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
 
 def _unsure(amount: float) -> str:
     return f" (and up to {money.told(amount)} for calls that ended without an answer)"
+
+
+def _limited(told: dict[str, Any]) -> str:
+    """What stopped it early is told by itself."""
+    is_told = told["requests"] and told["stuck_on"] is None
+    return f"; limited by {told['limited_by_text']}" if is_told else ""
 
 
 def _scores(tally: Tally) -> list[str]:

@@ -11,6 +11,7 @@ from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.watch import Standing
 from gradeq.clock import Clock
+from gradeq.limiter.reading import duration
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -92,13 +93,3 @@ def pace(standing: Standing) -> str:
 
 def limited(limit: str) -> str:
     return f"limited by {limit}" if limit else ""
-
-
-def duration(seconds: float | None) -> str:
-    """`12 s`, `3 min`, `2 h 05 min`."""
-    if seconds is None:
-        return "?"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

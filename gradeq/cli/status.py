@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import click
@@ -14,6 +12,8 @@ import click
 from gradeq.cli import say
 from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
+from gradeq.cli.plan import OURSELVES
+from gradeq.cli.standing import PoolStanding, pool_standings
 from gradeq.cli.stores import reading
 from gradeq.clock import SystemClock
 from gradeq.config import Config
@@ -31,16 +31,20 @@ class Found:
 
     assignments: Sequence[tuple[str, str, Badges]]
     batches: Sequence[BatchRow]
-    pools: Mapping[str, Mapping[str, Any]]
+    pools: Sequence[PoolStanding]
     holder: Holder | None
     today: DayRow
+
+    @property
+    def parked(self) -> set[str]:
+        return {pool.name for pool in self.pools if pool.parked_reason is not None}
 
 
 @click.command("status")
 @database_options
 @json_option
 def command(*, config: Config, as_json: bool) -> None:
-    """Show the badges of each assignment, open batches, and what holds them up.
+    """Show the badges of each assignment, open batches, and what limits or holds them up.
 
     Only reads, so it may be used at any time, also while a daemon is working.
     """
@@ -62,7 +66,7 @@ async def _look(config: Config) -> Found:
         return Found(
             await store.assignments(),
             batches,
-            await store.pools(),
+            await pool_standings(store, path),
             current_holder(path),
             await store.day(day_of(SystemClock().now_ms())),
         )
@@ -78,7 +82,7 @@ def _told(config: Config, found: Found) -> dict[str, Any]:
         ],
         "batches": [asdict(batch) for batch in found.batches],
         "today": {**asdict(found.today), "cost_cap": config.grading.cost_cap_per_day},
-        "pools": [{"pool": name, "held_by": _held_by(state)} for name, state in _held(found)],
+        "pools": [one.told() for one in found.pools if one.is_of_interest or one.reading],
     }
 
 
@@ -94,8 +98,9 @@ def _lines(config: Config, found: Found) -> list[str]:
     else:
         lines.append("  no assignments yet; 'gradeq import' makes one")
     for batch in found.batches:
-        lines += _batch_lines(batch, found.holder)
-    lines += [f"{name}: {_held_by(state)}" for name, state in _held(found)]
+        lines += _batch_lines(batch, found)
+    for pool in found.pools:
+        lines += pool.lines() if pool.is_of_interest else []
     if today := costs(found.today, config.grading.cost_cap_per_day):
         lines.append(f"today: {today}")
     return lines
@@ -108,37 +113,16 @@ def _writer(holder: Holder | None) -> str:
     return f"process {holder.pid} is working on it{where}"
 
 
-def _batch_lines(batch: BatchRow, holder: Holder | None) -> list[str]:
+def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
     cost = f"; {costs(batch)}" if costs(batch) else ""
     line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"
+    if batch.paused_by == OURSELVES and batch.pool in found.parked:
+        return [line, "  paused by gradeq as its pool is parked, see below"]
     if batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
         return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if holder is None:
+    if found.holder is None:
         return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
     return [line]
-
-
-def _held(found: Found) -> list[tuple[str, Mapping[str, Any]]]:
-    """The pools that are held back by more than their ordinary limits."""
-    return [(name, state) for name, state in found.pools.items() if _held_by(state)]
-
-
-def _held_by(state: Mapping[str, Any]) -> str | None:
-    if state.get("parked_reason"):
-        until = state.get("parked_until_ms")
-        return f"parked: {state['parked_reason']}" + (f" (until {_clock(until)})" if until else "")
-    for key, what in (
-        ("gate_until_ms", "the provider asked to wait"),
-        ("breaker_until_ms", "the provider is overloaded"),
-    ):
-        until = state.get(key)
-        if until and until > time.time() * 1000:
-            return f"{what} (until {_clock(until)})"
-    return None
-
-
-def _clock(wall_ms: int) -> str:
-    return datetime.fromtimestamp(wall_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

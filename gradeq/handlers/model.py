@@ -122,8 +122,8 @@ class ModelHandler:
             http_status=failure.status,
             uncertain_cost=uncertain_cost,
         )
-        failed = Failed(failure.error, failure.reason, returns_at=failure.parked_until_ms)
-        return Tried(failed=failed, attempt=attempt)
+        passes = failure.parked_until_ms is not None
+        return Tried(failed=Failed(failure.error, failure.reason, passes=passes), attempt=attempt)
 
 
 def tell_pool(pool: Pool, permit: Permit, failure: Failure) -> None:

@@ -105,9 +105,14 @@ class Backlog:
     paused: int = 0
 
     @property
+    def moving(self) -> int:
+        """What would be done without a person."""
+        return self.ready + self.waiting + self.processing
+
+    @property
     def is_idle(self) -> bool:
         """Nothing would ever move without a person."""
-        return self.ready + self.waiting + self.processing == 0
+        return self.moving == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,7 +565,19 @@ class Control(Protocol):
 
     async def assign_rubric(self, course: str, assignment: str, rubric_id: int) -> None: ...
 
-    async def save_pool(self, pool: str, state: Mapping[str, Any]) -> None: ...
+    async def save_pool(
+        self, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None = None
+    ) -> None:
+        """Keep a limiter's state for the next process, and its reading for as long as this one."""
+        ...
+
+    async def unpark(self, pool: str) -> bool:
+        """End the parking in a stored state; False where there is none."""
+        ...
+
+    async def resume_stuck(self, pool: str) -> list[int]:
+        """Resume the open batches of `pool` that gradeq itself paused; their ids."""
+        ...
 
 
 class Reading(Protocol):
@@ -642,7 +659,13 @@ class Reading(Protocol):
 
     async def last_event(self) -> int: ...
 
-    async def pools(self) -> dict[str, Mapping[str, Any]]: ...
+    async def pools(self) -> dict[str, Mapping[str, Any]]:
+        """The limiters' states, by pool."""
+        ...
+
+    async def readings(self) -> dict[str, Mapping[str, Any]]:
+        """What the limiters of the process that writes the database read last, by pool."""
+        ...
 
     async def secret(self) -> bytes:
         """32 random bytes of this database, for pseudonyms."""

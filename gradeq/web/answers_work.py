@@ -151,17 +151,26 @@ class MinuteAnswer(Struct, frozen=True):
 
 
 class PoolAnswer(Struct, frozen=True):
-    """One pool. `wait_seconds` is None while only a person can end the wait."""
+    """One pool. `providers` are the names that it can be resumed by, too; `wait_seconds` is None
+    while only a person can end the wait, `eta_seconds` while nobody knows when its open work is
+    done. Totals count since the process started.
+    """
 
     name: str
+    providers: tuple[str, ...]
     limited_by: str
     text: str
     in_flight: int
     room: int
     concurrency: int
+    is_auto: bool
     concurrency_needed: int | None
     wait_seconds: float | None
+    eta_seconds: float | None
     parked_reason: str | None
+    refused_last_hour: int
+    refused_total: int
+    requests_total: int
     levels: list[LevelReading]
     last_minute: MinuteAnswer
     backlog: Backlog
@@ -175,6 +184,18 @@ class DayAnswer(Struct, frozen=True):
     uncertain_cost: float
     reserved_cost: float
     cost_cap: float | None = None
+
+
+class PoolResumed(Struct, frozen=True):
+    """`reason` is why it stood still, None where it did not; `batch_ids` are the batches that
+    gradeq had paused for it and that go on. `moved_to` is the pool that the work goes through now,
+    where the key file held another key.
+    """
+
+    pool: str
+    reason: str | None
+    batch_ids: tuple[int, ...]
+    moved_to: str | None
 
 
 class QueueAnswer(Struct, frozen=True):

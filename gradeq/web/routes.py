@@ -99,6 +99,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", f"{_BATCH}/cancel", api_batches.cancel, codes=("not_found", "not_open")),
     Endpoint("POST", f"{_BATCH}/retry", api_batches.retry, codes=("not_found", "not_retryable")),
     Endpoint("GET", "/api/queue", api_queue.queue),
+    Endpoint("POST", "/api/queue/{pool}/resume", api_queue.resume, codes=("not_found", "conflict")),
     Endpoint("GET", "/api/stats", api_queue.stats),
     Endpoint(
         "GET",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from msgspec import structs
 
 from gradeq import money
@@ -57,19 +55,11 @@ def paused_text(by: str | None, reason: str | None) -> str:
 def _job_eta(site: Site, position: QueuePosition, reading: Reading | None) -> float | None:
     if reading is None or position.paused_by is not None:
         return None
-    turn = eta_seconds(reading, position.ahead + 1)
+    turn = reading.eta_seconds(position.ahead + 1)
     if turn is None or not position.waiting:
         return turn
     until_due = (position.run_at - site.engine.clock.now_ms()) / 1000
     return max(turn, round(until_due, 1))
-
-
-def eta_seconds(reading: Reading, calls: int) -> float | None:
-    """At the pace of the last minute; None while there is none, or while only a person can help."""
-    pace = reading.last_minute.answered_per_second
-    if pace <= 0 or math.isinf(reading.wait_seconds):
-        return None
-    return round(max(0.0, reading.wait_seconds) + calls / pace, 1)
 
 
 def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
@@ -85,7 +75,7 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
     if pool is None:
         return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")
     reading = pool.reading()
-    eta = eta_seconds(reading, row.pending + row.processing)
+    eta = reading.eta_seconds(row.pending + row.processing)
     return _held(answer, reading.limited_by.value, reading.text, eta)
 
 

@@ -1,7 +1,3 @@
--- Version 1 of the schema as it was first released, frozen. It is never changed: a test brings it
--- up with gradeq/store/migrations and compares the result with schema.sql, so that a database that
--- was made by the first version ends up like a fresh one.
-
 -- gradeq's whole schema, version 1 (SQLite 3.38 or newer).
 -- Times are wall milliseconds since 1970 UTC, passed in by the program; JSON is kept as text.
 -- What must always hold is a CHECK, a unique index or a trigger here, not a habit of the program.
@@ -311,9 +307,11 @@ CREATE TABLE events (
     data          TEXT CHECK (data IS NULL OR json_valid(data))
 ) STRICT;
 
+-- What a pool's limiter leaves behind, and what it read last; no reading outlives its process.
 CREATE TABLE limiter_state (
     pool       TEXT PRIMARY KEY,
     state      TEXT NOT NULL CHECK (json_valid(state)),
+    reading    TEXT CHECK (reading IS NULL OR json_valid(reading)),
     updated_at INTEGER NOT NULL
 ) STRICT;
 
@@ -503,6 +501,28 @@ END;
 CREATE TRIGGER reservation_stays_as_it_is BEFORE UPDATE ON reservations
 BEGIN
     SELECT RAISE(ABORT, 'money is reserved and freed, never changed');
+END;
+
+-- Pools ----------------------------------------------------------------------------------------
+
+CREATE TRIGGER pool_began_parked AFTER INSERT ON limiter_state
+WHEN json_extract(NEW.state, '$.parked_reason') IS NOT NULL
+BEGIN
+    INSERT INTO events (at, kind, data)
+    VALUES (NEW.updated_at, 'pool.parked',
+            json_object('pool', NEW.pool, 'reason', json_extract(NEW.state, '$.parked_reason'),
+                        'until', json_extract(NEW.state, '$.parked_until_ms')));
+END;
+
+CREATE TRIGGER pool_told AFTER UPDATE OF state ON limiter_state
+WHEN json_extract(OLD.state, '$.parked_reason') IS NOT json_extract(NEW.state, '$.parked_reason')
+BEGIN
+    INSERT INTO events (at, kind, data)
+    SELECT NEW.updated_at, CASE WHEN why IS NULL THEN 'pool.resumed' ELSE 'pool.parked' END,
+           json_object('pool', NEW.pool,
+                       'reason', coalesce(why, json_extract(OLD.state, '$.parked_reason')),
+                       'until', json_extract(NEW.state, '$.parked_until_ms'))
+      FROM (SELECT json_extract(NEW.state, '$.parked_reason') AS why);
 END;
 
 -- Grades ---------------------------------------------------------------------------------------

@@ -221,7 +221,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (
         "a pool's state that is no JSON",
         "",
-        "INSERT INTO limiter_state VALUES ('claude', 'x', 1)",
+        "INSERT INTO limiter_state (pool, state, updated_at) VALUES ('claude', 'x', 1)",
         "json_valid",
     ),
     ("text where a number belongs", "", "UPDATE jobs SET run_at = 'soon'", "INTEGER column"),

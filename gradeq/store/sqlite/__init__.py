@@ -258,8 +258,17 @@ class SqliteStore:
             )
         )
 
-    async def save_pool(self, pool: str, state: Mapping[str, Any]) -> None:
-        await self._write(partial(control.save_pool, pool=pool, state=state), durable=False)
+    async def save_pool(
+        self, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None = None
+    ) -> None:
+        saving = partial(control.save_pool, pool=pool, state=state, reading=reading)
+        await self._write(saving, durable=False)
+
+    async def unpark(self, pool: str) -> bool:
+        return await self._write(partial(control.unpark, pool=pool))
+
+    async def resume_stuck(self, pool: str) -> list[int]:
+        return await self._write(partial(control.resume_stuck, pool=pool))
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -408,6 +417,9 @@ class SqliteStore:
 
     async def pools(self) -> dict[str, Mapping[str, Any]]:
         return await self._read(upkeep.pools)
+
+    async def readings(self) -> dict[str, Mapping[str, Any]]:
+        return await self._read(upkeep.readings)
 
     async def secret(self) -> bytes:
         return await self._write(upkeep.secret)

@@ -167,6 +167,7 @@ def _count_failure(tx: Tx, batch_id: int, one: Settlement, pause_after: int) -> 
 
 def return_left_behind(tx: Tx) -> Recovery:
     """At start: whatever an older process of this database had in hand is pending again."""
+    tx.run("readings_forget")
     recovery = _interrupt(tx, "jobs_left_behind", "gradeq stopped while this was being graded")
     _record(tx, money.write_off(tx))
     return recovery
