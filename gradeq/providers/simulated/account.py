@@ -89,12 +89,18 @@ class PromptCache:
 
 
 class Account:
-    """One key's standing with one model. Times are monotonic seconds."""
+    """One key's standing with one model. Times are monotonic seconds.
 
-    def __init__(self, now: float) -> None:
+    Accounts that are given the same `buckets` draw on the same limits.
+    """
+
+    def __init__(self, now: float, buckets: dict[Meter, TokenBucket] | None = None) -> None:
         self.in_flight = 0
+        self.requests = 0
+        self.refused_429 = 0
+        self.arrived_inside_retry_after = 0
         self.cache = PromptCache()
-        self.buckets: dict[Meter, TokenBucket] = {}
+        self.buckets: dict[Meter, TokenBucket] = {} if buckets is None else buckets
         self.limits: Mapping[Meter, float] = {}
         self._told_at = now
         self._told_until = now
@@ -108,7 +114,9 @@ class Account:
         if settings.enforce_per_second and Meter.REQUESTS in sizes:
             rate = sizes[Meter.REQUESTS][0]
             sizes[Meter.SECOND] = (rate, max(1.0, rate))
-        self.buckets = {meter: self._bucket(meter, size, now) for meter, size in sizes.items()}
+        sized = {meter: self._bucket(meter, size, now) for meter, size in sizes.items()}
+        self.buckets.clear()
+        self.buckets.update(sized)
 
     def _bucket(self, meter: Meter, size: tuple[float, float], now: float) -> TokenBucket:
         bucket = self.buckets.get(meter)

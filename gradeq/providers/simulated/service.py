@@ -16,6 +16,7 @@ from gradeq.clock import Clock
 from gradeq.providers.simulated.account import Account, CacheUse, Meter
 from gradeq.providers.simulated.answers import Marker
 from gradeq.providers.simulated.anthropic import Anthropic
+from gradeq.providers.simulated.buckets import TokenBucket
 from gradeq.providers.simulated.call import Call, Complaint, Output, Refused, produce
 from gradeq.providers.simulated.dialect import Dialect, Moment
 from gradeq.providers.simulated.faults import Fault, FaultPlan
@@ -23,7 +24,7 @@ from gradeq.providers.simulated.http1 import Reply, Request, response
 from gradeq.providers.simulated.latency import Latency
 from gradeq.providers.simulated.openai import OpenAI
 from gradeq.providers.simulated.settings import SimulatorSettings
-from gradeq.providers.simulated.stats import Tally
+from gradeq.providers.simulated.stats import Standing, Tally
 
 _CLOSE = b""
 """No bytes at all: the connection is closed without a response."""
@@ -52,6 +53,7 @@ class Service:
         self._anthropic = Anthropic(marker)
         self._openai = OpenAI(marker)
         self._accounts: dict[tuple[str, str, str], Account] = {}
+        self._shared: dict[tuple[str, str], dict[Meter, TokenBucket]] = {}
         self._adopt(settings)
 
     @property
@@ -82,11 +84,18 @@ class Service:
             return self._complete(self._openai, request)
         if route == (b"GET", b"/v1/models"):
             return self._models(request)
-        if route == (b"GET", b"/simulated/stats"):
-            return response(200, msgspec.json.encode(self.tally.snapshot()))
-        if route == (b"POST", b"/simulated/settings"):
-            return self._change(request)
-        return self._nowhere(request)
+        return self._control(request) or self._nowhere(request)
+
+    def _control(self, request: Request) -> bytes | None:
+        """What only a simulated provider has: a look inside, and a hand on its settings."""
+        match request.method, request.path:
+            case b"GET", b"/simulated/stats":
+                return response(200, msgspec.json.encode(self.tally.snapshot()))
+            case b"GET", b"/simulated/accounts":
+                return response(200, msgspec.json.encode(self.standings()))
+            case b"POST", b"/simulated/settings":
+                return self._change(request)
+        return None
 
     def _complete(self, dialect: Dialect, request: Request) -> bytes | Reply:
         self.tally.requests += 1
@@ -99,6 +108,8 @@ class Service:
         moment = Moment(self._clock.monotonic(), self._clock.now_ms())
         account = self._account(dialect, key, call.model, moment.monotonic)
         inside = account.is_told_to_wait(moment.monotonic)
+        account.requests += 1
+        account.arrived_inside_retry_after += inside
         self.tally.arrived_inside_retry_after += inside
         refused_before = self.tally.refused_429
         answer = self._decide(dialect, account, call, moment)
@@ -109,9 +120,30 @@ class Service:
         name = (dialect.name, key, model)
         account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[name] = Account(now)
+            account = self._accounts[name] = Account(now, self._buckets(dialect.name, model))
             account.adopt(dialect.limits(self._settings), self._settings, now)
         return account
+
+    def _buckets(self, dialect: str, model: str) -> dict[Meter, TokenBucket] | None:
+        if not self._settings.shared_limits:
+            return None
+        return self._shared.setdefault((dialect, model), {})
+
+    def standings(self) -> list[Standing]:
+        """Each key's standing with each model it has asked for."""
+        now = self._clock.monotonic()
+        return [
+            Standing(
+                key,
+                model,
+                account.requests,
+                account.refused_429,
+                account.arrived_inside_retry_after,
+                account.in_flight,
+                {meter.value: bucket.level(now) for meter, bucket in account.buckets.items()},
+            )
+            for (_, key, model), account in self._accounts.items()
+        ]
 
     def _decide(
         self, dialect: Dialect, account: Account, call: Call, moment: Moment
@@ -159,6 +191,7 @@ class Service:
             account.count_failure(moment.monotonic)
         if complaint.status == 429:
             self.tally.refused_429 += 1
+            account.refused_429 += 1
         headers = self.limit_headers(dialect, account, moment)
         if complaint.retry_after is not None:
             told = dialect.told_to_wait(complaint.retry_after)

@@ -26,6 +26,9 @@ class SimulatorSettings:
     output_tokens_per_minute: float | None = None
     tokens_per_minute: float | None = None
     """OpenAI meters input and output in one bucket: this one, else the sum of the two above."""
+    shared_limits: bool = False
+    """All keys draw on one set of limits for each model, as the keys of one organization do.
+    Fixed when the server starts."""
     concurrency: int | None = None
     """Calls in flight for one key and model; a call over it is refused with a 429."""
     burst_seconds: float = 60.0
@@ -70,7 +73,7 @@ class SimulatorSettings:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
-        fixed = [name for name in ("seed", "glance") if name in changes]
+        fixed = [name for name in ("seed", "glance", "shared_limits") if name in changes]
         if fixed:
             raise ValueError(f"{fixed[0]} is fixed when the server starts")
         return dataclasses.replace(self, **{name: _plain(changes[name]) for name in changes})
