@@ -87,7 +87,9 @@ class Pace:
         return requests.meter.rate if slowed is None else min(slowed, requests.meter.rate)
 
     def _haste(self, requests: Account | None, base: float, now: float) -> float:
-        if requests is None or not requests.is_reported or self.short_window:
+        if requests is None or self.short_window:
+            return 1.0
+        if not (requests.is_reported or requests.is_assumed):
             return 1.0
         meter = requests.meter
         is_slowed = base < meter.rate

@@ -113,6 +113,7 @@ class Pool:
         self._minute.count(now, input=usage.input_tokens, output=usage.output_tokens)
         self._admission.breaker.succeeded(permit.seq, self._admission.concurrency)
         self._admission.gate.answered()
+        self._admission.answered(signals, now)
         self._admission.parking.mended()
         self._changed()
 
@@ -128,6 +129,9 @@ class Pool:
         self._admission.breaker.ended(permit.seq)
         self._admission.hear(signals, permit, now)
         if self._cuts.is_news(permit.seq):
+            if not slow_down:
+                last_minute = self._minute.read(now)
+                self._admission.learn_from_refusal(permit, self.in_flight, last_minute, now)
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
         elif (asked := _asked(signals)) is not None:
@@ -254,8 +258,6 @@ class Pool:
         """Close the gate, and let the buckets know what they did not."""
         self._cuts.begin(self._newest_seq)
         accounts, charges = self._admission.accounts, permit.charges
-        if accounts.requests is not None and accounts.have_plenty(charges, now):
-            self._admission.pace.short_window = True
         wait = _asked(signals) or accounts.wait(charges, now) or self._admission.gate.default_wait()
         accounts.cut(permit, wait, now)
         jitter = self._rng.uniform(0.0, _GATE_JITTER_SECONDS)

@@ -37,7 +37,11 @@ class LastMinute:
     @property
     def answered_per_second(self) -> float:
         """Calls that were not refused, since the first of them."""
-        return max(0, self.requests - self.refused) / self.seconds
+        return self.answered / self.seconds
+
+    @property
+    def answered(self) -> int:
+        return max(0, self.requests - self.refused)
 
     def used(self, bucket: Bucket) -> int:
         tokens = self.input_tokens + self.output_tokens

@@ -25,6 +25,13 @@ class BucketState:
     per_seconds: _Positive = 60.0
     learned_limit: _Positive | None = None
     """The limit that responses told; None where it is only configured."""
+    factor: _Positive = 1.0
+    """The share of the limit's rate that was counted on."""
+
+    @property
+    def rate(self) -> float:
+        """Per second."""
+        return self.limit / self.per_seconds * self.factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,16 @@ class PoolState:
     """What is left of `full_rate` after the provider asked to slow down."""
     full_rate: _Positive | None = None
     """Requests a second when it asked."""
+    learned_factor: _Positive = 1.0
+    """The share of the limits that is ours, by what refusals taught."""
+    failed_at: _Positive | None = None
+    """The share at which calls were refused last."""
+    patience: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    headroom_seconds: _Positive = 0.25
+    is_guessed: bool = False
+    """True where nobody told a limit and refusals alone show one."""
+    most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many calls the provider takes at once, where it was seen to refuse more."""
     gate_until_ms: int | None = None
     gate_reason: LimitedBy = LimitedBy.RETRY_AFTER
     breaker_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None
