@@ -70,7 +70,7 @@ class ShortRun:
         return Paper(_ONE_CALL, usage, seconds)
 
     def _strict(self) -> StrictServer:
-        """The provider as the simulation knows it, with its own small buckets."""
+        """The provider as the simulation knows it, with what there is at first."""
         provider = self.provider
         server = StrictServer(
             *(getattr(provider, name) for name in LIMITS),
@@ -78,9 +78,9 @@ class ShortRun:
             concurrency=provider.concurrency,
             reserves_output=provider.output_accounting == "reserved",
         )
+        there = provider.burst_seconds if provider.start_seconds is None else provider.start_seconds
         for bucket, meter in server.buckets.items():
-            capacity = max(1.0, meter.rate * provider.burst_seconds)
-            server.buckets[bucket] = ServerBucket(meter.rate, capacity)
+            server.buckets[bucket] = ServerBucket(meter.rate, meter.rate * there)
         return server
 
     def _outage_seconds(self) -> float:
@@ -91,129 +91,126 @@ class ShortRun:
 
 
 def _limited(**given: Any) -> SimulatorSettings:
-    """Answers take 0.3 to 0.9 s; 600 requests a minute, of which three seconds can be saved up."""
+    """Answers take 0.3 to 0.5 s. Of each limit one second is there at first, and five seconds can
+    be saved up: a key that was in use until now."""
     told = {
-        "requests_per_minute": 600,
-        "burst_seconds": 3.0,
-        "latency": "0.3-0.9",
+        "requests_per_minute": 1200,
+        "burst_seconds": 5.0,
+        "start_seconds": 1.0,
+        "latency": "0.3-0.5",
         "glance": True,
         **given,
     }
     return SimulatorSettings(**told)
 
 
+def _at_most_8(**given: Any) -> SimulatorSettings:
+    told = {"requests_per_minute": 2400, "latency": "0.7", "seconds_per_output_token": 0.002}
+    return _limited(concurrency=8, **told, **given)
+
+
 _ALL = (
-    ShortRun("requests", "600 requests a minute bind", 300, _limited()),
+    ShortRun("requests", "1,200 requests a minute bind", 560, _limited()),
     ShortRun(
         "input tokens",
-        "240,000 input tokens a minute bind",
-        190,
-        _limited(requests_per_minute=1200, input_tokens_per_minute=240_000),
+        "360,000 input tokens a minute bind",
+        270,
+        _limited(input_tokens_per_minute=360_000),
     ),
     ShortRun(
         "output tokens",
         "150,000 output tokens a minute bind",
-        480,
+        500,
         _limited(requests_per_minute=2400, output_tokens_per_minute=150_000),
     ),
     ShortRun(
         "all limits",
         "requests, input and output tokens all nearly bind; one paper in five is long",
-        220,
+        420,
         _limited(
-            requests_per_minute=560,
-            input_tokens_per_minute=300_000,
-            output_tokens_per_minute=75_000,
+            requests_per_minute=1000,
+            input_tokens_per_minute=600_000,
+            output_tokens_per_minute=150_000,
         ),
     ),
     ShortRun(
         "concurrency",
         "no more than 8 calls at once, which is configured",
-        300,
-        _limited(
-            requests_per_minute=2400,
-            concurrency=8,
-            latency="0.4",
-            seconds_per_output_token=0.002,
-        ),
+        230,
+        _at_most_8(),
         concurrency=8,
     ),
     ShortRun(
         "calls at once",
         "no more than 8 calls at once, which nothing tells but refusals",
-        300,
-        _limited(
-            requests_per_minute=2400,
-            concurrency=8,
-            latency="0.4",
-            seconds_per_output_token=0.002,
-        ),
+        230,
+        _at_most_8(),
     ),
     ShortRun(
         "per second",
-        "600 a minute, enforced as 10 a second behind headers that speak of the minute",
-        270,
-        _limited(burst_seconds=60.0, enforce_per_second=True),
+        "1,200 a minute, enforced as 20 a second behind headers that speak of the minute",
+        540,
+        _limited(burst_seconds=60.0, start_seconds=60.0, enforce_per_second=True),
     ),
     ShortRun(
         "no headers",
         "the limits are configured rightly, and no response tells of them",
-        300,
-        _limited(headers=False, input_tokens_per_minute=600_000),
-        configured={"requests_per_minute": 600, "input_tokens_per_minute": 600_000},
+        560,
+        _limited(headers=False, input_tokens_per_minute=1_200_000),
+        configured={"requests_per_minute": 1200, "input_tokens_per_minute": 1_200_000},
     ),
     ShortRun(
         "nothing known",
         "no limit is configured and no response tells of one",
-        300,
+        560,
         _limited(headers=False),
     ),
     ShortRun(
         "failed calls count",
         "refused calls use up requests too",
-        300,
+        560,
         _limited(failed_calls_count=True),
     ),
     ShortRun(
         "shared limits",
         "somebody else makes half the calls, at random moments",
-        220,
-        _limited(requests_per_minute=1000, shared_limits=True),
+        400,
+        _limited(requests_per_minute=1800, shared_limits=True),
         other_share=0.5,
     ),
     ShortRun(
         "limits halved",
         "the provider halves its limits after 8 seconds",
-        380,
-        _limited(requests_per_minute=1200),
+        540,
+        _limited(requests_per_minute=1800),
         changes=(Change(8.0, 0.5),),
     ),
     ShortRun(
         "set twice too high",
         "configured twice as high as they are; headers tell the truth",
-        300,
+        560,
         _limited(),
-        configured={"requests_per_minute": 1200},
+        configured={"requests_per_minute": 2400},
     ),
     ShortRun(
         "set twice too high, no headers",
         "as before, and nothing tells of it but refusals",
-        300,
+        560,
         _limited(headers=False),
-        configured={"requests_per_minute": 1200},
+        configured={"requests_per_minute": 2400},
     ),
     ShortRun(
         "outage",
         "every call is answered 529 from second 8 to second 12",
-        350,
+        560,
         _limited(burst_seconds=10.0),
         outage=(8.0, 12.0),
     ),
     ShortRun(
         "restart",
         "the process is killed after 10 seconds and started again",
-        300,
-        _limited(burst_seconds=5.0),
+        560,
+        _limited(),
         killed_at=10.0,
     ),
 )

@@ -40,6 +40,18 @@ async def test_a_burst_of_the_capacity_then_one_at_a_time(
     assert simulator.stats.answered == 15
 
 
+async def test_a_bucket_can_start_with_less_than_it_holds(
+    simulate, claude, anthropic_request, clock
+):
+    simulator = await simulate(requests_per_minute=60, burst_seconds=10, start_seconds=2)
+    create = claude(simulator).messages.create
+    for _ in range(2):
+        await create(**anthropic_request)
+    await refusal_of(create(**anthropic_request))
+    clock.advance(10)
+    assert simulator.standings[0].levels == {"requests": 10.0}
+
+
 async def test_retry_after_is_rounded_up_to_whole_seconds(
     simulate, claude, anthropic_request, clock
 ):

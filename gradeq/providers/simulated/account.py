@@ -114,15 +114,23 @@ class Account:
         if settings.enforce_per_second and Meter.REQUESTS in sizes:
             rate = sizes[Meter.REQUESTS][0]
             sizes[Meter.SECOND] = (rate, max(1.0, rate))
-        sized = {meter: self._bucket(meter, size, now) for meter, size in sizes.items()}
+        sized = {
+            meter: self._bucket(meter, size, settings.start_seconds, now)
+            for meter, size in sizes.items()
+        }
         self.buckets.clear()
         self.buckets.update(sized)
 
-    def _bucket(self, meter: Meter, size: tuple[float, float], now: float) -> TokenBucket:
+    def _bucket(
+        self, meter: Meter, size: tuple[float, float], start_seconds: float | None, now: float
+    ) -> TokenBucket:
         bucket = self.buckets.get(meter)
-        if bucket is None:
-            return TokenBucket(*size, now)
-        bucket.resize(*size, now)
+        if bucket is not None:
+            bucket.resize(*size, now)
+            return bucket
+        bucket = TokenBucket(*size, now)
+        if start_seconds is not None:
+            bucket.drain(bucket.capacity - start_seconds * bucket.rate, now)
         return bucket
 
     def admit(self, charges: Iterable[Charge], now: float) -> Shortage | None:

@@ -33,6 +33,8 @@ class SimulatorSettings:
     """Calls in flight for one key and model; a call over it is refused with a 429."""
     burst_seconds: float = 60.0
     """What a bucket can hold, in seconds of its rate. Headers go on telling the minute's limit."""
+    start_seconds: float | None = None
+    """What is in a bucket at first, in seconds of its rate; None: as much as it can hold."""
     enforce_per_second: bool = False
     """60 a minute enforced as 1 a second, behind headers that speak of the minute."""
     failed_calls_count: bool = False
@@ -92,6 +94,7 @@ _AMOUNTS = (
     "tokens_per_minute",
     "concurrency",
     "burst_seconds",
+    "start_seconds",
     "seconds_per_output_token",
     "retry_after_seconds",
 )
