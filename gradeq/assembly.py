@@ -152,6 +152,7 @@ class Assembly:
         limits = Limits(
             concurrency=registration.concurrency,
             requests_per_minute=registration.requests_per_minute,
+            keeps_pace=True,
         )
         return CodedHandler(
             name=registration.name,

@@ -45,7 +45,9 @@ class ProviderSettings:
     """One `[provider.NAME]` section. Rates are per minute, prices per million tokens.
 
     `api_key_env` names a variable and `api_key_file` a file; the key itself is never a setting.
-    `auth` is how the key is sent: `bearer`, `x-api-key` or `api-key`; None is the kind's own way.
+    `auth` is how the key is sent: `bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; None is
+    the kind's own way. `batch_api` says whether there is one; None: yes, but for `openai` only at
+    OpenAI's own address, and never for `gemini`.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ProviderSettings:
     price_input: float = 0.0
     price_output: float = 0.0
     auth: str | None = None
+    batch_api: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

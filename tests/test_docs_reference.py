@@ -28,8 +28,8 @@ from docs_kit import (
 import gradeq
 from gradeq.errors import GradeqError
 from gradeq.grading.llm import MOST_CHARACTERS
-from gradeq.limiter.accounts import HEADROOM_SECONDS
 from gradeq.limiter.base import LimitedBy, Limits
+from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
 from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
@@ -161,7 +161,7 @@ def test_every_limit_is_described() -> None:
         ("explanation/leases.md", f"Bounded by {MAX_INTERRUPTIONS}."),
         ("explanation/store.md", f"for {1000 * _GATHERING_SECONDS:g} ms after it"),
         ("explanation/store.md", f"up to {_MOST_AT_ONCE} pieces"),
-        ("explanation/limits.md", f"{HEADROOM_SECONDS:g} s of each rate"),
+        ("explanation/limits.md", f"{LEAST_HEADROOM_SECONDS:g} s of each rate"),
         ("explanation/limits.md", f"stands still after {PARK_AFTER} in a row"),
         ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
         ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),

@@ -285,6 +285,12 @@ class Rivalry:
     least_seconds: float
     papers: int
     lost: int
+    allowed_at_once: int
+
+    @property
+    def ignores_cap(self) -> bool:
+        """It sent more calls at once than allowed, and may so be faster than the bound."""
+        return self.run.most_in_flight > self.allowed_at_once
 
     @property
     def efficiency(self) -> float:
@@ -313,7 +319,9 @@ def try_rival(
         rival.at(change.at, partial(server.scale, change.factor, change.at))
     if watch is not None:
         watch(rival)
-    return Rivalry(rival.compete(), _least(scenario, seed, work, rival), len(work), len(rival.lost))
+    run = rival.compete()
+    least = _least(scenario, seed, work, rival)
+    return Rivalry(run, least, len(work), len(rival.lost), _most_at_once(scenario.limits))
 
 
 def _least(scenario: Scenario, seed: int, work: Sequence[Paper], rival: Rival) -> float:

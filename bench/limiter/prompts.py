@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 from gradeq import NewSubmission
@@ -12,18 +13,7 @@ from gradeq.model import Job, Submission, SubmissionStatus
 from gradeq.providers.base import Prompt
 
 MODEL = "bench-model"
-RUBRIC = """
-title = "Bench"
-question = "Should schools start later?"
-[[criteria]]
-id = "claim"
-description = "A clear claim"
-levels = [{name = "clear", points = 2}, {name = "vague", points = 1}, {name = "none", points = 0}]
-[[criteria]]
-id = "evidence"
-description = "Evidence for the claim"
-levels = [{name = "strong", points = 2}, {name = "some", points = 1}, {name = "none", points = 0}]
-"""
+RUBRIC = (Path(__file__).parents[2] / "examples" / "class" / "rubric.toml").read_text("utf-8")
 _SENTENCES = (
     "Schools should start later because teenagers sleep badly. ",
     "For example, a study in Seattle gave pupils trackers and found half an hour more sleep. ",

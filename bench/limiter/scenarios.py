@@ -235,6 +235,34 @@ _ALL = (
         _strict(600, concurrency=20),
         _class_of(3000),
     ),
+    Scenario(
+        "auto",
+        "600 requests a minute; the concurrency is to be found",
+        Limits(5, 600, auto=True),
+        _strict(600),
+        _class_of(6000),
+    ),
+    Scenario(
+        "auto, output tokens",
+        "20,000 output tokens a minute; nothing is configured",
+        Limits(5, auto=True, max_concurrency=30),
+        _strict(1000, input_tokens=450_000, output_tokens=20_000),
+        _class_of(2000),
+    ),
+    Scenario(
+        "auto, one slot",
+        "a model on this machine answers one call at a time",
+        Limits(5, auto=True),
+        lambda _: StrictServer(slots=1),
+        _class_of(400, seconds=8.0),
+    ),
+    Scenario(
+        "auto, 32 slots",
+        "a server answers 32 calls at a time, and queues the others",
+        Limits(5, auto=True),
+        lambda _: StrictServer(slots=32),
+        _class_of(12_000, seconds=8.0),
+    ),
 )
 
 SCENARIOS: Mapping[str, Scenario] = MappingProxyType({one.name: one for one in _ALL})

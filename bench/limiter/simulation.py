@@ -91,7 +91,8 @@ class StrictServer:
     Requests and input are charged at admission. Output is charged when the answer is there, and a
     call is let in while any is left; with `reserves_output` the most that the answer may take is
     charged at admission, and what was not used comes back. `concurrency` refuses more calls at
-    once than that; `asks` is how it tells when to come again.
+    once than that; `asks` is how it tells when to come again. With `slots`, a model on this
+    machine, calls beyond those wait in a line.
     """
 
     requests: float | None = None
@@ -103,11 +104,13 @@ class StrictServer:
     refusals_count: bool = False
     reserves_output: bool = False
     concurrency: int | None = None
+    slots: int | None = None
     asks: Literal["whole seconds", "nothing"] = "whole seconds"
     down: tuple[float, float] = (math.inf, math.inf)
     starts_full: bool = True
     others: Others | None = None
     buckets: dict[Bucket, ServerBucket] = field(init=False)
+    slots_free_at: list[float] = field(default_factory=list)
     in_flight: int = 0
 
     def __post_init__(self) -> None:
@@ -148,6 +151,17 @@ class StrictServer:
         if self.reserves_output:
             self._charge(Bucket.OUTPUT_TOKENS, paper.cost.max_output_tokens, now)
         return 0.0
+
+    def seconds_in_line(self, paper: Paper, now: float) -> float:
+        """Until a slot is free for the paper, which takes it."""
+        if self.slots is None:
+            return 0.0
+        if len(self.slots_free_at) < self.slots:
+            self.slots_free_at.append(now + paper.seconds)
+            return 0.0
+        free_at = max(now, heapq.heappop(self.slots_free_at))
+        heapq.heappush(self.slots_free_at, free_at + paper.seconds)
+        return free_at - now
 
     def finish(self, paper: Paper, now: float) -> None:
         self.in_flight -= 1
@@ -317,7 +331,8 @@ class Simulation:
             over_at = now + (signals.retry_after or 0.0)
             self._later(self._wire(), lambda: self._refused(permit, signals, over_at))
             return
-        self._later(paper.seconds, lambda: self._finish(permit, paper, levels))
+        in_line = self.server.seconds_in_line(paper, now)
+        self._later(in_line + paper.seconds, lambda: self._finish(permit, paper, levels))
 
     def _finish(self, permit: Permit, paper: Paper, levels: tuple[Level, ...]) -> None:
         now = self.clock.monotonic()
@@ -364,7 +379,7 @@ def bound(
 
     `server` as it is before the run.
     """
-    at_once = min(concurrency, server.concurrency or concurrency)
+    at_once = min(concurrency, server.concurrency or concurrency, server.slots or concurrency)
     seconds = [paper.seconds for paper in work]
     outputs = sorted((paper.usage.output_tokens for paper in work), reverse=True)
     needs = {

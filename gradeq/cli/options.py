@@ -88,7 +88,8 @@ _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
         metavar="KIND",
-        help="anthropic, openai (and compatible), simulated, or a name from the configuration.",
+        help="anthropic, openai (and compatible), gemini, simulated, or a name from the "
+        "configuration.",
     ),
     click.option("--model", metavar="M", help="The model to ask."),
     click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),

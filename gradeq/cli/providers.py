@@ -9,7 +9,7 @@ from typing import Any
 from gradeq.cli.options import ProviderOptions
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError
-from gradeq.providers.build import DEFAULT_KEY_ENV, KINDS
+from gradeq.providers.build import KEY_VARIABLES, KINDS
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
 SIMULATED = "simulated"
@@ -17,6 +17,7 @@ SIMULATED = "simulated"
 _NONE = """no provider is configured, so nothing was graded. Name one:
   an API key    --provider anthropic --model MODEL   (key in ANTHROPIC_API_KEY)
                 --provider openai --model MODEL      (key in OPENAI_API_KEY)
+                --provider gemini --model MODEL      (key in GEMINI_API_KEY)
   a local model --base-url http://localhost:11434/v1 --model MODEL
                 (Ollama, llama.cpp, vLLM: whatever speaks OpenAI's API)
   a file        gradeq.toml with a section [provider.NAME], or --config FILE
@@ -41,8 +42,13 @@ def default_provider(config: Config) -> ProviderSettings:
 
 
 def _hint() -> str:
-    found = [kind for kind, variable in DEFAULT_KEY_ENV.items() if os.environ.get(variable)]
-    return "".join(f"\n{DEFAULT_KEY_ENV[one]} is set: add --provider {one}" for one in found)
+    found = [
+        (variable, kind)
+        for kind, variables in KEY_VARIABLES.items()
+        for variable in variables
+        if os.environ.get(variable)
+    ]
+    return "".join(f"\n{variable} is set: add --provider {kind}" for variable, kind in found)
 
 
 def _base(config: Config, told: ProviderOptions) -> ProviderSettings:

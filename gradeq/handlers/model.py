@@ -99,7 +99,8 @@ class ModelHandler:
             request_id=failure.request_id,
             http_status=failure.status,
         )
-        return Tried(failed=Failed(failure.error, failure.reason), attempt=attempt)
+        failed = Failed(failure.error, failure.reason, returns_at=failure.parked_until_ms)
+        return Tried(failed=failed, attempt=attempt)
 
 
 def tell_pool(pool: Pool, permit: Permit, failure: Failure) -> None:

@@ -36,6 +36,7 @@ class Account:
         """True while the level rests on nothing but that no refusal spoke against it."""
         self._configured = configured
         self._factor = 1.0
+        self._is_lasting = True
         self.meter = Meter(
             self._rate(),
             self._capacity(),
@@ -69,8 +70,12 @@ class Account:
         """True for daily limits: too slow to pace by, and never the reason of a short wait."""
         return self.per_seconds > _LONG_WINDOW_SECONDS
 
-    def learn(self, limit: float, now: float) -> bool:
-        """True where the limit in force is another one from now on."""
+    def learn(self, limit: float, now: float, *, is_lasting: bool) -> bool:
+        """True where the limit in force is another one from now on.
+
+        `is_lasting` where every response tells the limit, so that a change of it is seen.
+        """
+        self._is_lasting = is_lasting
         if limit == self.learned:
             return False
         before = self.limit
@@ -137,7 +142,7 @@ class Account:
             self.limit,
             anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
-            self.learned,
+            self.learned if self._is_lasting else None,
             self._factor,
         )
 
@@ -256,6 +261,10 @@ class Accounts:
         for account in self:
             account.scale(factor, headroom, now)
 
+    def are_full(self, now: float) -> bool:
+        """True where every bucket has plenty beyond what flows in."""
+        return all(account.has_plenty(0, now) for account in self)
+
     def wait(self, charges: Charges, now: float) -> float:
         """Seconds until every bucket has enough for a call; 0 where they have."""
         ready = (account.meter.ready_at(charges[account.bucket].required) for account in self)
@@ -273,8 +282,9 @@ class Accounts:
                 account.cut(need, wait, now)
 
     def calls_per_second(self, charges: Charges) -> float | None:
-        """How many calls with these charges the limits allow for ever; None without limits."""
-        needs = ((account.meter.rate, charges[account.bucket].total) for account in self)
+        """How many calls with these charges the limits allow for hours; None without limits."""
+        short = (account for account in self if not account.is_long)
+        needs = ((account.meter.rate, charges[account.bucket].total) for account in short)
         return min((rate / need for rate, need in needs if need > 0), default=None)
 
     def hear(self, signals: Signals, permit: Permit, now: float) -> bool:
@@ -292,7 +302,9 @@ class Accounts:
         account = self._account(level, now)
         if account is None or permit.seq <= account.reported_seq:
             return False
-        is_new = level.limit is not None and account.learn(level.limit, now)
+        is_new = level.limit is not None and account.learn(
+            level.limit, now, is_lasting=level.remaining is not None
+        )
         if level.limit is not None and account.bucket is Bucket.REQUESTS:
             self.is_guessed = False
         if level.remaining is not None and level.remaining >= 0:

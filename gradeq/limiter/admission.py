@@ -9,12 +9,13 @@ from random import Random
 
 from gradeq.clock import Clock
 from gradeq.limiter.accounts import Accounts
+from gradeq.limiter.auto import Wanted
 from gradeq.limiter.base import Bucket, LimitedBy, Limits, Signals
 from gradeq.limiter.breaker import Breaker
 from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.gate import Gate
 from gradeq.limiter.learned import AtOnce, Headroom, RateFactor
-from gradeq.limiter.pace import Pace
+from gradeq.limiter.pace import FASTEST, Pace
 from gradeq.limiter.parking import Parking
 from gradeq.limiter.permit import Charges, Denied, Permit
 from gradeq.limiter.reading import LastMinute
@@ -44,9 +45,16 @@ class Admission:
     def __init__(
         self, limits: Limits, clock: Clock, rng: Random, park_after: int, state: PoolState | None
     ) -> None:
-        self.wanted = limits.concurrency
+        self.wanted = Wanted(
+            limits.concurrency,
+            auto=limits.auto,
+            most=limits.max_concurrency,
+            now=clock.monotonic(),
+        )
+        self.needed: int | None = None
+        """Calls in flight that the known rate keeps busy, with headroom."""
         self.is_untried = state is None
-        self._is_cold = state is None
+        self._is_cold = state is None and not limits.keeps_pace
         self._clock = clock
         self.factor = RateFactor()
         self.headroom = Headroom()
@@ -62,7 +70,7 @@ class Admission:
     @property
     def concurrency(self) -> int:
         """How many calls may be in flight while the provider is well."""
-        return self.at_once.limit(self.wanted, self._clock.monotonic())
+        return self.at_once.limit(self.wanted.calls(self.needed), self._clock.monotonic())
 
     @property
     def allowed_in_flight(self) -> int:
@@ -142,6 +150,10 @@ class Admission:
             self._scaled_at = now
             self.accounts.scale(self.factor.value(now), self.headroom.seconds(now), now)
 
+    def haste(self, now: float) -> float:
+        """How many times the sustained rate may be used while there is plenty of everything."""
+        return FASTEST if not self.pace.short_window and self.accounts.are_full(now) else 1.0
+
     def wait_seconds(self, now: float) -> float:
         """How long a parking, the gate or the breaker lasts; infinite until a person ends it."""
         if self.parking.is_parked:
@@ -165,6 +177,7 @@ class Admission:
             headroom_seconds=self.headroom.seconds(now),
             is_guessed=self.accounts.is_guessed,
             most_at_once=self.at_once.most,
+            auto_level=self.wanted.knee.level if self.wanted.is_auto else None,
             gate_until_ms=_later(anchor, self.gate.until),
             gate_reason=self.gate.reason,
             breaker_cap=self.breaker.cap,
@@ -184,6 +197,8 @@ class Admission:
         self.factor.patience = state.patience
         self.headroom.resume_at(state.headroom_seconds, anchor.monotonic)
         self.at_once.resume_at(state.most_at_once, anchor.monotonic)
+        if state.auto_level is not None:
+            self.wanted.knee.resume_at(state.auto_level, now)
         self.breaker.cap = state.breaker_cap
         self.breaker.trips = state.breaker_trips
         if state.gate_until_ms is not None:

@@ -43,22 +43,19 @@ class Ratio:
     `error` is by how much of the raw estimate a call's actual figure is usually off.
     """
 
-    __slots__ = ("_mean", "_variance", "value")
+    __slots__ = ("_mean", "_variance", "error", "value")
 
     def __init__(self) -> None:
         self._mean = Average()
         self._variance = Average()
         self.value = 1.0
-
-    @property
-    def error(self) -> float:
-        return math.sqrt(self._variance.value or 0.0)
+        self.error = 0.0
 
     def learn(self, actual: int, raw: int) -> None:
         if actual > 0 and raw > 0:
             found = min(4.0, actual / raw)
             self.value = min(2.0, max(0.5, self._mean.learn(found)))
-            self._variance.learn((found - self.value) ** 2)
+            self.error = math.sqrt(self._variance.learn((found - self.value) ** 2))
 
     def scale(self, raw: float) -> int:
         return math.ceil(raw * self.value)

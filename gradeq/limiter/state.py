@@ -56,6 +56,8 @@ class PoolState:
     """True where nobody told a limit and refusals alone show one."""
     most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """How many calls the provider takes at once, where it was seen to refuse more."""
+    auto_level: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many calls in flight were found to be worth it, where no rate is known."""
     gate_until_ms: int | None = None
     gate_reason: LimitedBy = LimitedBy.RETRY_AFTER
     breaker_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None

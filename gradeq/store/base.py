@@ -371,8 +371,10 @@ class Work(Protocol):
 
     async def submit(self, order: SubmitOrder) -> Submitted: ...
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
-        """Take up to `limit` due jobs of `pool` in the queue's order."""
+    async def claim(
+        self, pool: str, limit: int, lease_seconds: float, *, but: Sequence[int] = ()
+    ) -> list[Claimed]:
+        """Take up to `limit` due jobs of `pool` in the queue's order, none of the batches `but`."""
         ...
 
     async def renew(self, leases: Sequence[tuple[int, str]], lease_seconds: float) -> list[int]:

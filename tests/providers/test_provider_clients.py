@@ -196,10 +196,18 @@ async def test_why_openai_stopped(server, provider_at, body, text, stop):
     assert (answer.text, answer.stop) == (text, stop)
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("kind", ["anthropic", "openai", "gemini"])
 @pytest.mark.parametrize(
     "body",
-    [b"", b"garbage", b'{"content": 5, "choices": 5}', b"[" * 5000, b'{"half', b"null", b"\xff{}"],
+    [
+        b"",
+        b"garbage",
+        b'{"content": 5, "choices": 5, "candidates": 5}',
+        b"[" * 5000,
+        b'{"half',
+        b"null",
+        b"\xff{}",
+    ],
 )
 async def test_a_200_that_is_no_answer(server, provider_at, kind, body):
     server.will(response(body))
@@ -208,7 +216,7 @@ async def test_a_200_that_is_no_answer(server, provider_at, kind, body):
     assert "without an answer in it" in failure.reason
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("kind", ["anthropic", "openai", "gemini"])
 async def test_overloaded_inside_a_200(server, provider_at, kind):
     server.will(response({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}))
     failure = await provider_at(server.url, kind).complete(PROMPT)
@@ -437,9 +445,10 @@ async def test_the_same_key_and_family_are_one_pool_and_another_key_is_not():
     [
         ({}, "ANTHROPIC_API_KEY is not set"),
         ({"kind": "openai"}, "OPENAI_API_KEY is not set"),
+        ({"kind": "gemini"}, "GEMINI_API_KEY is not set"),
         ({"api_key_env": "MY_KEY"}, "MY_KEY is not set"),
         ({"api_key_file": "/nowhere/key"}, "/nowhere/key cannot be read"),
-        ({"kind": "magic"}, "Choose one of: anthropic, openai, simulated"),
+        ({"kind": "magic"}, "Choose one of: anthropic, openai, gemini, simulated"),
         ({"kind": "simulated"}, "its server was not started"),
         ({"model": " "}, "names no model"),
         ({"auth": "basic"}, "Choose: bearer"),

@@ -29,6 +29,7 @@ from gradeq.providers.wire import to_json
         ("https://api.anthropic.com/v1/", "https://api.anthropic.com/v1"),
         ("https://api.anthropic.com/v1/messages", "https://api.anthropic.com/v1"),
         ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+        ("https://host/v1/models/gemini-2.5-flash:generateContent", "https://host/v1"),
         ("https://host/proxy/anthropic", "https://host/proxy/anthropic/v1"),
         ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1"),
         ("https://host/v1beta/openai/", "https://host/v1beta/openai"),

@@ -63,11 +63,13 @@ SELECT min(run_at) FROM jobs WHERE state = 'pending' AND waiting = 1
 -- name: claim_tier
 SELECT interactive, priority, deadline FROM batches
  WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+   AND id NOT IN (SELECT value FROM json_each(:but))
  ORDER BY interactive DESC, priority, deadline LIMIT 1
 
 -- name: claim_owner
 SELECT min(owner_id) AS id FROM batches
  WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+   AND id NOT IN (SELECT value FROM json_each(:but))
    AND interactive = :interactive AND priority = :priority AND deadline = :deadline
    AND owner_id > :after
 
@@ -77,6 +79,7 @@ SELECT o.last_served,
          WHERE owner_id = o.id AND processing > 0) AS in_flight,
        (SELECT coalesce(sum(ready), 0) FROM batches
          WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+           AND id NOT IN (SELECT value FROM json_each(:but))
            AND interactive = :interactive AND priority = :priority AND deadline = :deadline
            AND owner_id = o.id) AS ready
   FROM owners o WHERE o.id = :owner_id
@@ -84,6 +87,7 @@ SELECT o.last_served,
 -- name: claim_batches
 SELECT id, kind, rubric_id FROM batches
  WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+   AND id NOT IN (SELECT value FROM json_each(:but))
    AND interactive = :interactive AND priority = :priority AND deadline = :deadline
    AND owner_id = :owner_id
  ORDER BY id LIMIT :limit

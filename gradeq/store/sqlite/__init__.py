@@ -146,10 +146,12 @@ class SqliteStore:
     async def submit(self, order: SubmitOrder) -> Submitted:
         return await self._write(partial(queue.submit, order=order))
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
+    async def claim(
+        self, pool: str, limit: int, lease_seconds: float, *, but: Sequence[int] = ()
+    ) -> list[Claimed]:
         lease_ms = round(lease_seconds * 1000)
         return await self._write(
-            partial(queue.claim, pool=pool, limit=limit, lease_ms=lease_ms), durable=False
+            lambda tx: queue.claim(tx, pool, limit, lease_ms, but), durable=False
         )
 
     async def renew(self, leases: Sequence[tuple[int, str]], lease_seconds: float) -> list[int]:

@@ -160,16 +160,17 @@ class _Lease:
     until: int
 
 
-def claim(tx: Tx, pool: str, limit: int, lease_ms: int) -> list[Claimed]:
+def claim(tx: Tx, pool: str, limit: int, lease_ms: int, but: Sequence[int] = ()) -> list[Claimed]:
     """The next `limit` due jobs of `pool`, tier by tier, fairly between owners."""
     tx.run("jobs_become_due", now=tx.now)
+    line = {"pool": pool, "but": ids_json(but)}
     lease = _Lease(secrets.token_hex(16), tx.now + lease_ms)
     claimed: list[Claimed] = []
     while len(claimed) < limit:
-        tier = tx.one("claim_tier", pool=pool)
+        tier = tx.one("claim_tier", **line)
         if tier is None:
             break
-        claimed += _claim_tier(tx, {"pool": pool, **dict(tier)}, limit - len(claimed), lease)
+        claimed += _claim_tier(tx, {**line, **dict(tier)}, limit - len(claimed), lease)
     return claimed
 
 
