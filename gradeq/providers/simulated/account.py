@@ -93,14 +93,23 @@ class PromptCache:
 class Account:
     """One key's standing with one model. Times are monotonic seconds.
 
-    `day_ends` is when a limit per day begins anew.
+    `day_ends` is when a limit per day begins anew. Accounts that are given the same `buckets` draw
+    on the same limits.
     """
 
-    def __init__(self, now: float, day_ends: float = math.inf) -> None:
+    def __init__(
+        self,
+        now: float,
+        day_ends: float = math.inf,
+        buckets: dict[Meter, TokenBucket] | None = None,
+    ) -> None:
         self.in_flight = 0
+        self.requests = 0
+        self.refused_429 = 0
+        self.arrived_inside_retry_after = 0
         self._day_ends = day_ends
         self.cache = PromptCache()
-        self.buckets: dict[Meter, TokenBucket] = {}
+        self.buckets: dict[Meter, TokenBucket] = {} if buckets is None else buckets
         self.limits: Mapping[Meter, float] = {}
         self._told_at = now
         self._told_until = now
@@ -114,17 +123,32 @@ class Account:
         if settings.enforce_per_second and Meter.REQUESTS in sizes:
             rate = sizes[Meter.REQUESTS][0]
             sizes[Meter.SECOND] = (rate, max(1.0, rate))
-        self.buckets = {meter: self._bucket(meter, size, now) for meter, size in sizes.items()}
+        sized = {
+            meter: self._bucket(meter, size, settings.start_seconds, now)
+            for meter, size in sizes.items()
+        }
+        self.buckets.clear()
+        self.buckets.update(sized)
 
-    def _bucket(self, meter: Meter, size: tuple[float, float], now: float) -> TokenBucket:
+    def _bucket(
+        self, meter: Meter, size: tuple[float, float], start_seconds: float | None, now: float
+    ) -> TokenBucket:
         bucket = self.buckets.get(meter)
-        if bucket is None and meter is Meter.DAY:
-            return DailyBucket(self.limits[meter], self._day_ends, now)
         if bucket is None:
-            return TokenBucket(*size, now)
+            return self._new_bucket(meter, size, start_seconds, now)
         if meter is Meter.DAY:
             size = (0.0, self.limits[meter])
         bucket.resize(*size, now)
+        return bucket
+
+    def _new_bucket(
+        self, meter: Meter, size: tuple[float, float], start_seconds: float | None, now: float
+    ) -> TokenBucket:
+        if meter is Meter.DAY:
+            return DailyBucket(self.limits[meter], self._day_ends, now)
+        bucket = TokenBucket(*size, now)
+        if start_seconds is not None:
+            bucket.drain(bucket.capacity - start_seconds * bucket.rate, now)
         return bucket
 
     def admit(self, charges: Iterable[Charge], now: float) -> Shortage | None:

@@ -11,7 +11,7 @@ from gradeq.clock import Clock, SystemClock
 from gradeq.providers.simulated.http1 import Connection, Connections
 from gradeq.providers.simulated.service import Service
 from gradeq.providers.simulated.settings import SimulatorSettings
-from gradeq.providers.simulated.stats import Stats
+from gradeq.providers.simulated.stats import Standing, Stats
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -57,6 +57,11 @@ class Simulator:
         """What has happened so far."""
         self._service.tally.connections = len(self._connections)
         return self._service.tally.snapshot()
+
+    @property
+    def standings(self) -> list[Standing]:
+        """Where each key stands with each model it has asked for."""
+        return self._service.standings()
 
     @property
     def port(self) -> int:

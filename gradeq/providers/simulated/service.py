@@ -19,6 +19,7 @@ from gradeq.providers.simulated.answers import Marker
 from gradeq.providers.simulated.anthropic import Anthropic
 from gradeq.providers.simulated.batches.desk import PATHS as BATCH_PATHS
 from gradeq.providers.simulated.batches.desk import BatchDesk
+from gradeq.providers.simulated.buckets import TokenBucket
 from gradeq.providers.simulated.call import Call, Complaint, Output, Refused, produce
 from gradeq.providers.simulated.dialect import Dialect, Moment
 from gradeq.providers.simulated.faults import Fault, FaultPlan
@@ -27,7 +28,7 @@ from gradeq.providers.simulated.http1 import Reply, Request, response
 from gradeq.providers.simulated.latency import Latency
 from gradeq.providers.simulated.openai import OpenAI
 from gradeq.providers.simulated.settings import SimulatorSettings
-from gradeq.providers.simulated.stats import Tally
+from gradeq.providers.simulated.stats import Standing, Tally
 
 _CLOSE = b""
 """No bytes at all: the connection is closed without a response."""
@@ -60,6 +61,7 @@ class Service:
             each.name: each for each in (self._anthropic, self._openai, self._gemini)
         }
         self._accounts: dict[tuple[str, str, str], Account] = {}
+        self._shared: dict[tuple[str, str], dict[Meter, TokenBucket]] = {}
         # Another stream of its own: what happens in batches shifts nothing outside them.
         batch_rng = random.Random(f"batches {settings.seed}")  # noqa: S311
         self._batches = BatchDesk(self, self._anthropic, self._openai, clock, batch_rng)
@@ -98,11 +100,18 @@ class Service:
             return self._complete(dialect, request)
         if route in ((b"GET", b"/v1/models"), (b"GET", b"/v1beta/models")):
             return self._models(request)
-        if route == (b"GET", b"/simulated/stats"):
-            return response(200, msgspec.json.encode(self.tally.snapshot()))
-        if route == (b"POST", b"/simulated/settings"):
-            return self._change(request)
-        return self._nowhere(request)
+        return self._control(request) or self._nowhere(request)
+
+    def _control(self, request: Request) -> bytes | None:
+        """What only a simulated provider has: a look inside, and a hand on its settings."""
+        match request.method, request.path:
+            case b"GET", b"/simulated/stats":
+                return response(200, msgspec.json.encode(self.tally.snapshot()))
+            case b"GET", b"/simulated/accounts":
+                return response(200, msgspec.json.encode(self.standings()))
+            case b"POST", b"/simulated/settings":
+                return self._change(request)
+        return None
 
     def _completing(self, request: Request) -> Dialect | None:
         """The dialect in which a completion is asked for, if one is."""
@@ -125,6 +134,8 @@ class Service:
         moment = Moment(self._clock.monotonic(), self._clock.now_ms())
         account = self._account(dialect, key, call.model, moment)
         inside = account.is_told_to_wait(moment.monotonic)
+        account.requests += 1
+        account.arrived_inside_retry_after += inside
         self.tally.arrived_inside_retry_after += inside
         refused_before = self.tally.refused_429
         answer = self._decide(dialect, account, call, moment)
@@ -136,9 +147,32 @@ class Service:
         account = self._accounts.get(name)
         if account is None:
             now, rest_of_day = moment.monotonic, midnight_pacific(moment.wall_ms) - moment.wall_ms
-            account = self._accounts[name] = Account(now, day_ends=now + rest_of_day / 1000)
+            account = self._accounts[name] = Account(
+                now, now + rest_of_day / 1000, self._buckets(dialect.name, model)
+            )
             account.adopt(dialect.limits(self._settings), self._settings, now)
         return account
+
+    def _buckets(self, dialect: str, model: str) -> dict[Meter, TokenBucket] | None:
+        if not self._settings.shared_limits:
+            return None
+        return self._shared.setdefault((dialect, model), {})
+
+    def standings(self) -> list[Standing]:
+        """Each key's standing with each model it has asked for."""
+        now = self._clock.monotonic()
+        return [
+            Standing(
+                key,
+                model,
+                account.requests,
+                account.refused_429,
+                account.arrived_inside_retry_after,
+                account.in_flight,
+                {meter.value: bucket.level(now) for meter, bucket in account.buckets.items()},
+            )
+            for (_, key, model), account in self._accounts.items()
+        ]
 
     def _decide(
         self, dialect: Dialect, account: Account, call: Call, moment: Moment
@@ -186,6 +220,7 @@ class Service:
             account.count_failure(moment.monotonic)
         if complaint.status == 429:
             self.tally.refused_429 += 1
+            account.refused_429 += 1
         headers = self.limit_headers(dialect, account, moment)
         if complaint.retry_after is not None:
             told = dialect.told_to_wait(complaint.retry_after)

@@ -28,10 +28,15 @@ class SimulatorSettings:
     """OpenAI meters input and output in one bucket: this one, else the sum of the two above."""
     requests_per_day: float | None = None
     """Gemini's third limit; it begins anew at midnight Pacific time."""
+    shared_limits: bool = False
+    """All keys draw on one set of limits for each model, as the keys of one organization do.
+    Fixed when the server starts."""
     concurrency: int | None = None
     """Calls in flight for one key and model; a call over it is refused with a 429."""
     burst_seconds: float = 60.0
     """What a bucket can hold, in seconds of its rate. Headers go on telling the minute's limit."""
+    start_seconds: float | None = None
+    """What is in a bucket at first, in seconds of its rate; None: as much as it can hold."""
     enforce_per_second: bool = False
     """60 a minute enforced as 1 a second, behind headers that speak of the minute."""
     failed_calls_count: bool = False
@@ -78,7 +83,7 @@ class SimulatorSettings:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
-        fixed = [name for name in ("seed", "glance") if name in changes]
+        fixed = [name for name in ("seed", "glance", "shared_limits") if name in changes]
         if fixed:
             raise ValueError(f"{fixed[0]} is fixed when the server starts")
         return dataclasses.replace(self, **{name: _plain(changes[name]) for name in changes})
@@ -98,6 +103,7 @@ _AMOUNTS = (
     "requests_per_day",
     "concurrency",
     "burst_seconds",
+    "start_seconds",
     "seconds_per_output_token",
     "retry_after_seconds",
     "batch_seconds",

@@ -56,6 +56,20 @@ class Stats:
     """Entries answered (they cost tokens), under the same keys as `calls_per_paper`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One key's standing with one model now; the counts mean what they mean in `Stats`."""
+
+    key: str
+    model: str
+    requests: int
+    refused_429: int
+    arrived_inside_retry_after: int
+    in_flight: int
+    levels: Mapping[str, float]
+    """What is left in each bucket; below zero where more was charged than there was."""
+
+
 @dataclass(slots=True)
 class Tally:
     """The running counts behind `Stats`, under the same names."""
