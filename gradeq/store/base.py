@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradeq.limiter.base import Usage
 from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
+    BatchMode,
     BatchStatus,
     Grade,
     GradeSource,
@@ -25,6 +26,9 @@ from gradeq.model import (
     SubmissionStatus,
 )
 from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
+
+if TYPE_CHECKING:
+    from gradeq.store.overnight import ProviderBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class SubmitOrder:
 
     `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
     `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
-    Without `again`, papers that are graded by now are skipped.
+    Without `again`, papers that are graded by now are skipped. With `fallback_at` (wall
+    milliseconds) it is an overnight batch until then.
     """
 
     submission_ids: Sequence[int] = ()
@@ -63,6 +68,7 @@ class SubmitOrder:
     max_attempts: int = MAX_ATTEMPTS
     idempotency_key: str | None = None
     again: bool = True
+    fallback_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +99,17 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A pool's open jobs by what they wait for; `paused` are pending in paused batches."""
+    """A pool's open jobs by what they wait for; `paused` are pending in paused batches.
+
+    `overnight` counts those of the other three that wait for a provider's batch API.
+    """
 
     pool: str
     ready: int = 0
     waiting: int = 0
     processing: int = 0
     paused: int = 0
+    overnight: int = 0
 
     @property
     def is_idle(self) -> bool:
@@ -229,7 +239,11 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as people see it; `pending` counts ready and waiting jobs."""
+    """A batch as people see it; `pending` counts ready and waiting jobs.
+
+    `posted` counts the jobs that the provider's batch API has now, `answered` how many of these
+    it says it has done. An overnight batch is live from `fallback_at` on.
+    """
 
     id: int
     kind: str
@@ -259,6 +273,10 @@ class BatchRow:
     input_tokens: int
     output_tokens: int
     cost: float
+    mode: BatchMode
+    fallback_at: int | None
+    posted: int
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -545,6 +563,11 @@ class Upkeep(Protocol):
 
 class Store(Work, Control, Reading, Upkeep, Protocol):
     """Everything; opened and closed by the engine."""
+
+    @property
+    def provider_batches(self) -> ProviderBatches:
+        """Work that goes through a provider's batch API."""
+        ...
 
     async def open(self) -> Recovery: ...
 

@@ -43,3 +43,12 @@ SELECT 'batch ' || b.id AS which
                FROM attempts GROUP BY batch_id) t ON t.batch_id = b.id
  WHERE (b.requests, b.input_tokens, b.output_tokens)
     <> (coalesce(t.requests, 0), coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0))
+
+-- name: check_provider_batches
+SELECT 'job ' || j.id AS which
+  FROM provider_batches p JOIN jobs j ON j.batch_id = p.batch_id AND j.lease = p.intent
+ WHERE p.ended_at IS NOT NULL
+ UNION ALL
+SELECT 'job ' || i.job_id
+  FROM provider_batches p JOIN provider_batch_items i ON i.provider_batch_id = p.id
+ WHERE p.ended_at IS NOT NULL
