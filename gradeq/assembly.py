@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
@@ -20,7 +20,12 @@ from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
 from gradeq.model import DEFAULT_GRADER, Flag
 from gradeq.providers.base import Provider
+from gradeq.providers.batching import BatchProvider
 from gradeq.store.base import Store
+
+if TYPE_CHECKING:
+    from gradeq.handlers.batched import BatchedHandler
+    from gradeq.handlers.model import ModelHandler
 
 log = logging.getLogger("gradeq")
 
@@ -53,6 +58,7 @@ class Assembly:
     ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.pools: dict[str, Pool] = {}
+        self.batched: dict[str, BatchedHandler] = {}
         self.returned = 0
         self._settings = settings
         self._default = _default_of(settings, default_provider)
@@ -62,6 +68,7 @@ class Assembly:
         self._environ = environ
         self._registered: dict[str, Registration] = {}
         self._providers: dict[str, Provider] = {}
+        self._batching: dict[str, BatchProvider] = {}
         self._marks: dict[str, tuple[str, ...]] = {}
         self._states: Mapping[str, PoolState] = {}
         self._note: Callable[[Pool], None] | None = None
@@ -99,18 +106,23 @@ class Assembly:
                 yield
             finally:
                 self.handlers.clear()
+                self.batched.clear()
                 self.pools.clear()
                 self._providers.clear()
+                self._batching.clear()
 
     async def _open_provider(self, settings: ProviderSettings, stack: AsyncExitStack) -> Provider:
-        from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
+        from gradeq.providers import build  # noqa: PLC0415 - loads no HTTP client
 
         if settings.kind == "simulated":
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
                 settings = replace(settings, base_url=await _simulate(settings, stack))
-        provider = build_provider(settings, self._clock, self._environ)
+        provider = build.build_provider(settings, self._clock, self._environ)
         stack.push_async_callback(provider.aclose)
+        batching = build.build_batch_provider(settings, self._clock, self._environ)
+        if batching is not None:
+            self._batching[settings.name] = batching
         return provider
 
     async def build_handlers(
@@ -118,11 +130,14 @@ class Assembly:
     ) -> None:
         """Handlers and pools for every name; open work moves to the pool its grader uses now."""
         for name, provider_name in self._model_names().items():
-            self.handlers[name] = await self._model_handler(name, provider_name, store, rubric)
+            handler = await self._model_handler(name, provider_name, store, rubric)
+            self.handlers[name] = handler
+            if provider_name in self._batching:
+                self.batched[name] = self._batched_handler(handler, provider_name)
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
-        for name, handler in self.handlers.items():
-            await store.move_pool(name, handler.pool.name)
+        for name, one in self.handlers.items():
+            await store.move_pool(name, one.pool.name)
 
     async def _model_handler(
         self,
@@ -130,7 +145,7 @@ class Assembly:
         provider_name: str,
         store: Store,
         rubric: Callable[[int], Awaitable[Rubric]],
-    ) -> Handler:
+    ) -> ModelHandler:
         from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
 
@@ -147,6 +162,11 @@ class Assembly:
             rubric=rubric,
             marks=self._marks.get(provider_name, ()),
         )
+
+    def _batched_handler(self, live: ModelHandler, provider_name: str) -> BatchedHandler:
+        from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415
+
+        return BatchedHandler(live, self._batching[provider_name])
 
     def _coded_handler(self, registration: Registration) -> Handler:
         limits = Limits(

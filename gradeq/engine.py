@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from gradeq.assembly import Assembly, Registration
 from gradeq.bell import Bell
@@ -34,10 +34,13 @@ from gradeq.model import (
     NewSubmission,
 )
 from gradeq.outcome import MAX_ATTEMPTS
+from gradeq.overnight.shift import NightShift
+from gradeq.overnight.times import fallback_at
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
 from gradeq.store.base import (
     Added,
+    Backlog,
     Badges,
     Event,
     GradeRow,
@@ -49,6 +52,9 @@ from gradeq.store.base import (
 from gradeq.streams import Streams
 from gradeq.upkeep import PoolSaver, Upkeep
 from gradeq.worker import Worker
+
+When = Literal["now", "overnight"]
+"""Call by call as fast as the limits allow, or through the provider's batch API."""
 
 
 class Engine:
@@ -91,6 +97,7 @@ class Engine:
         )
         self._bell = Bell()
         self._dispatchers: list[Dispatcher] = []
+        self._night: NightShift | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stack: AsyncExitStack | None = None
         self._streams = Streams(self._store, self._bell, self._clock, lambda: self.is_open)
@@ -233,6 +240,14 @@ class Engine:
             )
             self._dispatchers.append(dispatcher)
             self._tasks.append(asyncio.create_task(dispatcher.run()))
+        self._night = NightShift(
+            self._assembly.batched,
+            store=self._store,
+            worker=self._worker,
+            clock=self._clock,
+            went_on=self._wake,
+        )
+        self._night.start()
         upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
         for chore in (upkeep.renew(), upkeep.prune(), self._saver.run()):
             self._tasks.append(asyncio.create_task(chore))
@@ -241,19 +256,26 @@ class Engine:
         """Take nothing new in hand; what is on its way goes on until `stop`."""
         for dispatcher in self._dispatchers:
             dispatcher.stop()
+        if self._night is not None:
+            self._night.stop()
         await asyncio.gather(*self._tasks[: len(self._dispatchers)])
 
     async def _stop_work(self) -> None:
         await self.stop_claiming()
+        if self._night is not None:
+            await self._night.ended(self._grace_seconds)
         self._assembly.returned += await self._worker.stop(self._grace_seconds)
         await _cancel(self._tasks)
         await self._saver.save()
         self._tasks.clear()
         self._dispatchers.clear()
+        self._night = None
 
     def hurry(self) -> None:
         """While the engine stops: wait for no call any longer."""
         self._worker.hurry()
+        if self._night is not None:
+            self._night.hurry()
 
     def _pool_changed(self, pool: Pool) -> None:
         self._saver.note(pool)
@@ -262,8 +284,15 @@ class Engine:
                 dispatcher.pool_changed()
 
     def _wake(self, *, reconsider: bool = False) -> None:
+        """After what may give work to the dispatchers."""
         for dispatcher in self._dispatchers:
             dispatcher.wake(reconsider=reconsider)
+
+    def _wake_all(self, *, reconsider: bool = False, try_again: bool = False) -> None:
+        """After what a person did; `try_again` where it may have mended something."""
+        self._wake(reconsider=reconsider)
+        if self._night is not None:
+            self._night.wake(try_again=try_again)
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -285,17 +314,22 @@ class Engine:
         run_at: int | None = None,
         idempotency_key: str | None = None,
         again: bool = True,
+        when: When = "now",
     ) -> Submitted:
         """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
         `deadline` and `run_at` are wall milliseconds. Without `again`, papers that are graded by
-        now are skipped. Raises NotFoundError for an unknown grader,
-        ConflictError where a grader that needs a rubric has none, or the engine is not open.
+        now are skipped. `when="overnight"` goes through the provider's batch API: half the price,
+        done within a day; what has no answer 20 hours later, or an hour before the deadline, is
+        graded by live calls. Raises NotFoundError for an unknown grader,
+        ConflictError where a grader that needs a rubric has none, where it has no batch API or
+        the deadline leaves no time for the night, or the engine is not open.
         """
         if not self.is_open:
             raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
         handler = self._assembly.handler(grader)
+        fallback = self._fallback(grader, when, deadline, run_at)
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
@@ -314,10 +348,27 @@ class Engine:
             max_attempts=handler.max_attempts,
             idempotency_key=idempotency_key,
             again=again,
+            fallback_at=fallback,
         )
         submitted = await self._store.submit(order)
-        self._wake(reconsider=order.interactive or priority < 5)
+        self._wake_all(reconsider=order.interactive or priority < 5)
         return submitted
+
+    def _fallback(
+        self, grader: str, when: str, deadline: int | None, run_at: int | None
+    ) -> int | None:
+        """When an overnight order goes live; None for one that is live from the start."""
+        if when == "now":
+            return None
+        if when != "overnight":
+            raise ConfigError(f"when is {when!r}; choose 'now' or 'overnight'")
+        if grader not in self._assembly.batched:
+            raise ConflictError(
+                f"the grader {grader!r} has no batch API to work through overnight; nothing was "
+                "queued. Submit it with when='now', or use a provider that has one "
+                "(anthropic, openai, simulated)"
+            )
+        return fallback_at(self._clock.now_ms(), run_at, deadline)
 
     async def _ids(self, submissions: Sequence[NewSubmission | int]) -> list[int]:
         new = [one for one in submissions if isinstance(one, NewSubmission)]
@@ -365,25 +416,30 @@ class Engine:
             raise self._worker.trouble
         if self._worker.busy:
             return False
-        return all(one.is_idle or self._is_stuck(one.pool) for one in await self._store.backlog())
+        return all(one.is_idle or self._is_stuck(one) for one in await self._store.backlog())
 
-    def _is_stuck(self, name: str) -> bool:
-        """No grader here works through it, or only a person can end its parking."""
-        pool = self._assembly.pools.get(name)
-        return pool is None or math.isinf(pool.reading().wait_seconds)
+    def _is_stuck(self, work: Backlog) -> bool:
+        """No grader here works through it, or only a person can end its parking.
+
+        What goes through a batch API moves on, whatever the pool of the live calls does.
+        """
+        pool = self._assembly.pools.get(work.pool)
+        if pool is None or work.overnight:
+            return pool is None
+        return math.isinf(pool.reading().wait_seconds)
 
     # Control ------------------------------------------------------------------------------------
 
     async def cancel(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Cancel a batch's open jobs, or these; how many. Answers on their way are kept."""
         count = await self._store.cancel(batch_id=batch_id, job_ids=job_ids)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
         return count
 
     async def pause(self, batch_id: int, by: str = "someone", reason: str | None = None) -> None:
         """Claim nothing more of this batch until it is resumed."""
         await self._store.pause(batch_id, by, reason)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
 
     async def resume(self, batch_id: int) -> None:
         """Go on with a paused batch; its pool, if parked, is tried again too."""
@@ -394,12 +450,12 @@ class Engine:
         pool = self._assembly.pools.get(batch.pool)
         if pool is not None:
             pool.resume()
-        self._wake()
+        self._wake_all(try_again=True)
 
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
-        self._wake()
+        self._wake_all()
         return count
 
     async def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
@@ -409,7 +465,7 @@ class Engine:
     async def archive(self, submission_ids: Sequence[int]) -> list[Skipped]:
         """Put papers away; their open jobs are cancelled with them."""
         skipped = await self._store.archive(submission_ids)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
         return skipped
 
     async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]:

@@ -28,12 +28,12 @@ class PostState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """An overnight batch with open jobs; `ready` of them could be posted now."""
+    """An overnight batch with open jobs; `pending` of them are not posted, some not due yet."""
 
     batch_id: int
     grader: str
     fallback_at: int
-    ready: int
+    pending: int
     is_paused: bool
 
 

@@ -1,5 +1,6 @@
 -- name: nights
-SELECT id AS batch_id, grader, fallback_at, ready, paused_at IS NOT NULL AS is_paused
+SELECT id AS batch_id, grader, fallback_at, ready + waiting AS pending,
+       paused_at IS NOT NULL AS is_paused
   FROM batches WHERE mode = 'overnight' AND finished_at IS NULL ORDER BY id
 
 -- name: night_claimable

@@ -120,9 +120,7 @@ def _claim(tx: Tx, batch_id: int, limit: int, lease_ms: int) -> list[Claimed]:
     return queue.take(tx, batch, limit, lease)
 
 
-def _intend(
-    tx: Tx, batch_id: int, intent: str, items: Sequence[Item], look_in: float
-) -> list[int]:
+def _intend(tx: Tx, batch_id: int, intent: str, items: Sequence[Item], look_in: float) -> list[int]:
     fallback_at = tx.value("night_may_post", id=batch_id)
     if fallback_at is None:
         return []
