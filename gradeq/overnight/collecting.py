@@ -19,7 +19,7 @@ from gradeq.overnight.times import (
 )
 from gradeq.overnight.trouble import is_for_a_person, pause
 from gradeq.providers.base import Answer, Failure
-from gradeq.providers.batching import BatchProvider, Outcome
+from gradeq.providers.batching import BatchProvider, Outcome, Progress
 from gradeq.store.base import Store
 from gradeq.store.overnight import Item, ProviderBatch
 from gradeq.worker import Worker
@@ -60,7 +60,7 @@ class Collector:
     async def _without_provider(self, one: ProviderBatch) -> None:
         """The configuration has changed; it may change back before the time is over."""
         reason = f"the grader {one.grader!r} has no batch API any more"
-        if self._clock.now_ms() >= one.fallback_at:
+        if self._seconds_late(one) >= 0:
             await self._end(one, reason)
         else:
             await self._store.provider_batches.looked(
@@ -98,20 +98,27 @@ class Collector:
         if isinstance(progress, Failure):
             await self._later(one, progress)
         elif not progress.is_ended:
-            await self._store.provider_batches.looked(
-                one.intent,
-                next_look(one.looks),
-                answered=progress.answered,
-                failed=progress.failed,
-            )
+            await self._note(one, progress)
         elif (trouble := await self._collect(one, id_, handler)) is not None:
             await self._later(one, trouble)
         elif not self.is_stopping:
             await self._end(one)
 
+    async def _note(self, one: ProviderBatch, progress: Progress) -> None:
+        if self._seconds_late(one) >= PATIENCE_SECONDS:
+            await self._end(one, "the provider did not end it in time after it was cancelled")
+            return
+        await self._store.provider_batches.looked(
+            one.intent, next_look(one.looks), answered=progress.answered, failed=progress.failed
+        )
+
+    def _seconds_late(self, one: ProviderBatch) -> float:
+        """Since it should be over; below 0 before that."""
+        return (self._clock.now_ms() - one.fallback_at) / 1000
+
     def _must_cancel(self, one: ProviderBatch) -> bool:
         """Nobody waits for it any more, or not through a batch API."""
-        is_over = not one.is_wanted or one.fallback_at <= self._clock.now_ms()
+        is_over = not one.is_wanted or self._seconds_late(one) >= 0
         return is_over and one.cancel_asked_at is None and one.provider_batch_id is not None
 
     async def _cancelled(
@@ -127,8 +134,9 @@ class Collector:
         return replace(one, cancel_asked_at=self._clock.now_ms(), looks=0)
 
     async def _later(self, one: ProviderBatch, failure: Failure) -> None:
-        late = (self._clock.now_ms() - one.fallback_at) / 1000
-        if late >= PATIENCE_SECONDS or (failure.status == 404 and (late >= 0 or not one.is_wanted)):
+        late = self._seconds_late(one)
+        is_gone = failure.status == 404 and (late >= 0 or not one.is_wanted)
+        if is_gone or late >= PATIENCE_SECONDS:
             await self._end(one, failure.reason)
             return
         if is_for_a_person(failure):
