@@ -5,6 +5,7 @@ It outlives engines, as a provider does, and counts every answer that it made: w
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_kit import turns
+from engine_kit import SECONDS, turns
 from school import School, school, simulator
 
 from gradeq import Engine
@@ -74,6 +75,21 @@ class Posted:
 
 def paper_of(entry: Entry) -> str:
     return "e" + entry.prompt.user.rpartition("I wrote this as number ")[2].partition(".")[0]
+
+
+class NightClock(ManualClock):
+    """Tells how many lie asleep until they are woken: dispatchers and the night shift."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = 0
+
+    async def wait_for(self, event: asyncio.Event, timeout: float) -> bool:
+        self.waiting += 1
+        try:
+            return await super().wait_for(event, timeout)
+        finally:
+            self.waiting -= 1
 
 
 class BatchApi:
@@ -180,7 +196,7 @@ class Night:
 
     school: School
     api: BatchApi
-    clock: ManualClock
+    clock: NightClock
 
     @property
     def engine(self) -> Engine:
@@ -204,20 +220,25 @@ class Night:
         return self.api.posts[count - 1]
 
     async def turn_until(
-        self, reached: Callable[[], Awaitable[bool]], *, hours: float = 60
+        self, reached: Callable[[], Awaitable[bool]], *, step: float = 20.0, hours: float = 60
     ) -> None:
-        """Turn the clock until it is so: gently at first, since most things happen at once."""
-        step, turned = 0.2, 0.0
-        while turned < hours * HOUR:
-            await turns(self.engine, 10)
+        """Turn the clock, whenever everybody waits for it, until it is so."""
+        for _ in range(round(hours * HOUR / step)):
+            await self._quiet()
             if await reached():
                 return
-            # A call over real HTTP takes real time; its lease must not run out meanwhile.
-            if not any(pool.in_flight for pool in self.engine.pools.values()):
-                self.clock.advance(step)
-                turned += step
-                step = min(20.0, step * 1.03)
+            self.clock.advance(step)
         raise AssertionError(f"it was not so within {hours} hours")
+
+    async def _quiet(self) -> None:
+        """Until nothing moves but by the clock: the dispatchers and the night shift lie asleep."""
+        pools = self.engine.pools.values()
+        async with asyncio.timeout(SECONDS):
+            while True:
+                await turns(self.engine, 2)
+                is_working = any(pool.in_flight for pool in pools) or self.engine._worker.busy
+                if self.clock.waiting == len(pools) + 1 and not is_working:
+                    return
 
     async def hour_of(self, kind: str) -> float:
         """When the last such event was, in hours since the night began."""
@@ -255,9 +276,9 @@ class Night:
     async def passes(self, seconds: float, *, step: float = 20.0) -> None:
         """Time in which whoever is too early would be seen."""
         for _ in range(max(1, round(seconds / step))):
-            await turns(self.engine, 20)
+            await self._quiet()
             self.clock.advance(step)
-        await turns(self.engine, 20)
+        await self._quiet()
 
     def paid_once(self, count: int) -> bool:
         """Every paper e1, e2, … was answered once, by the batch API or by a live call."""
@@ -276,7 +297,7 @@ class NightMaker:
 
     def __init__(self, path: Path, patch: pytest.MonkeyPatch) -> None:
         self.path = path
-        self.clock = ManualClock()
+        self.clock = NightClock()
         self.api = BatchApi(self.clock)
         self._patch = patch
 

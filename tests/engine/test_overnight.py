@@ -498,7 +498,7 @@ async def test_cancelling_cancels_at_the_provider_and_keeps_what_comes(nights: N
         async def cancelled() -> bool:
             return posted.is_cancelled
 
-        await night.turn_until(cancelled, hours=0.01)
+        await night.turn_until(cancelled, step=1, hours=0.01)
         night.api.end(posted)
         await night.until_open(0)
         assert await states(night.engine, batch.id) == {"cancelled": 3}
