@@ -12,7 +12,6 @@ from gradeq.errors import ConfigError
 from gradeq.limiter.base import Limits
 from gradeq.providers.address import on_this_machine, with_version
 from gradeq.providers.base import Provider
-from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
 
@@ -50,12 +49,6 @@ def build_provider(
         key_name=key_name or "the simulated provider",
         credential=_credential(settings, base_url, environ),
     )
-
-
-def build_batch_provider(
-    settings: ProviderSettings, clock: Clock, environ: Mapping[str, str]
-) -> BatchProvider | None:
-    return None
 
 
 def _assembled(
