@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -10,12 +11,15 @@ from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
 from gradeq.errors import ConfigError
 from gradeq.limiter.base import Limits
-from gradeq.providers.address import on_this_machine, with_version
+from gradeq.providers.address import host_of, on_this_machine, with_version
 from gradeq.providers.base import Provider
+from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
 
 KINDS = ("anthropic", "openai", "simulated")
+BATCH_KINDS = ("anthropic", "openai", "simulated")
+"""Those whose batch API is spoken here; the simulated provider speaks Anthropic's."""
 AUTH_STYLES = ("bearer", "x-api-key", "api-key")
 
 DEFAULT_KEY_ENV: Mapping[str, str] = MappingProxyType(
@@ -39,16 +43,62 @@ def build_provider(
     The key comes from `environ` or from a file. Raises ConfigError, which names the setting or
     the variable to mend.
     """
+    reach = _reach(settings, environ)
+    return _assembled(
+        settings,
+        reach.base_url,
+        clock=clock,
+        key_name=reach.key_name,
+        credential=reach.credential,
+    )
+
+
+def build_batch_provider(
+    settings: ProviderSettings, clock: Clock, environ: Mapping[str, str]
+) -> BatchProvider | None:
+    """The batch API of the same provider; None where it has none. Nothing is sent yet.
+
+    Raises ConfigError as `build_provider` does.
+    """
+    reach = _reach(settings, environ)
+    if not _has_batch_api(settings, reach.base_url):
+        return None
+    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415  # loads httpx
+
+    return assembled(
+        settings,
+        reach.base_url,
+        _dialect(settings, reach.base_url)[0],
+        clock=clock,
+        key_name=reach.key_name,
+        credential=reach.credential,
+        prices=_prices(settings),
+    )
+
+
+def _has_batch_api(settings: ProviderSettings, base_url: str) -> bool:
+    if settings.kind not in BATCH_KINDS:
+        return False
+    if settings.batch_api is not None:
+        return settings.batch_api
+    return settings.kind != "openai" or host_of(base_url) == host_of(DEFAULT_BASE_URL["openai"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Where a provider is and by what key; `key_name` is for people."""
+
+    base_url: str
+    key_name: str
+    credential: Credential | None
+
+
+def _reach(settings: ProviderSettings, environ: Mapping[str, str]) -> _Reach:
     _check(settings)
     base_url = with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
     key_name = settings.api_key_file or settings.api_key_env or DEFAULT_KEY_ENV.get(settings.kind)
-    return _assembled(
-        settings,
-        base_url,
-        clock=clock,
-        key_name=key_name or "the simulated provider",
-        credential=_credential(settings, base_url, environ),
-    )
+    credential = _credential(settings, base_url, environ)
+    return _Reach(base_url, key_name or "the simulated provider", credential)
 
 
 def _assembled(

@@ -17,7 +17,8 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Simulator:
-    """A model provider that speaks Anthropic Messages and OpenAI chat completions over HTTP.
+    """A model provider that speaks Anthropic Messages and OpenAI chat completions over HTTP, and
+    the batch APIs of both.
 
     `async with Simulator(settings) as sim:` listens on `sim.url` until the block is left. Latency
     and limits run on `clock`; failures and latencies are drawn from `rng`, which is seeded with
@@ -90,6 +91,7 @@ class Simulator:
         await asyncio.sleep(0)
         self.disconnect_all()
         await self._connections.gone()
+        await self._service.close()
         await asyncio.gather(*self._sleeping, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None

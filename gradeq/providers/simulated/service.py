@@ -16,6 +16,8 @@ from gradeq.clock import Clock
 from gradeq.providers.simulated.account import Account, CacheUse, Meter
 from gradeq.providers.simulated.answers import Marker
 from gradeq.providers.simulated.anthropic import Anthropic
+from gradeq.providers.simulated.batches.desk import PATHS as BATCH_PATHS
+from gradeq.providers.simulated.batches.desk import BatchDesk
 from gradeq.providers.simulated.call import Call, Complaint, Output, Refused, produce
 from gradeq.providers.simulated.dialect import Dialect, Moment
 from gradeq.providers.simulated.faults import Fault, FaultPlan
@@ -52,6 +54,9 @@ class Service:
         self._anthropic = Anthropic(marker)
         self._openai = OpenAI(marker)
         self._accounts: dict[tuple[str, str, str], Account] = {}
+        # Another stream of its own: what happens in batches shifts nothing outside them.
+        batch_rng = random.Random(f"batches {settings.seed}")  # noqa: S311
+        self._batches = BatchDesk(self, self._anthropic, self._openai, clock, batch_rng)
         self._adopt(settings)
 
     @property
@@ -61,6 +66,11 @@ class Service:
     def change(self, changes: Mapping[str, Any]) -> None:
         """Behave differently from now on. Raises ValueError, and changes nothing, for bad ones."""
         self._adopt(self._settings.patched(changes))
+        self._batches.hurry()
+
+    async def close(self) -> None:
+        """Stop what goes on in the background."""
+        await self._batches.close()
 
     def _adopt(self, settings: SimulatorSettings) -> None:
         self._settings = settings
@@ -75,6 +85,11 @@ class Service:
 
     def handle(self, request: Request) -> bytes | Reply:
         """Answer any request."""
+        if request.path.startswith(BATCH_PATHS):
+            return self._batch_call(request)
+        return self._live_call(request)
+
+    def _live_call(self, request: Request) -> bytes | Reply:
         route = (request.method, request.path)
         if route == (b"POST", b"/v1/messages"):
             return self._complete(self._anthropic, request)
@@ -118,7 +133,7 @@ class Service:
     ) -> bytes | Reply:
         fault = self._plan.draw(moment.monotonic - self._started, self._rng)
         if fault is not None and not fault.is_admitted:
-            return self._fail(dialect, account, fault, call, moment)
+            return self._fail(dialect, account, fault, call.model, moment)
         most = self._settings.concurrency
         if most and account.in_flight >= most:
             complaint = dialect.too_many(self._settings.retry_after_seconds)
@@ -133,7 +148,7 @@ class Service:
         return Exchange(self, dialect, account, call, cache, produce(call, fault), fault)
 
     def _fail(
-        self, dialect: Dialect, account: Account, fault: Fault, call: Call, moment: Moment
+        self, dialect: Dialect, account: Account, fault: Fault, model: str, moment: Moment
     ) -> bytes:
         self.tally.failed(fault)
         if fault is Fault.DROP:
@@ -143,7 +158,7 @@ class Service:
         if fault is Fault.HTML:
             return self._gateway_error()
         seconds = self._settings.retry_after_seconds
-        complaint = dialect.fault(fault, seconds, call.model, moment)
+        complaint = dialect.fault(fault, seconds, model, moment)
         return self._refuse(dialect, account, complaint, moment)
 
     def _gateway_error(self) -> bytes:
@@ -165,6 +180,25 @@ class Service:
             account.tell_to_wait(told, moment.monotonic)
             headers += dialect.retry_headers(told)
         return self._error(dialect, complaint, headers)
+
+    def _batch_call(self, request: Request) -> bytes | Reply:
+        """A call to a batch API: it goes wrong by the same plan, and counts against no limit."""
+        self.tally.batch_calls += 1
+        dialect, moment = self._batches.dialect(request), self.moment()
+        fault = self._plan.draw(moment.monotonic - self._started, self._rng)
+        if fault is not None and not fault.is_admitted:
+            return self._fail(dialect, Account(moment.monotonic), fault, "a batch", moment)
+        try:
+            page = self._batches.handle(dialect.authenticate(request, self._settings), request)
+        except Refused as refused:
+            self.tally.bad_requests += 1
+            return self._error(dialect, refused.complaint)
+        line, _ = dialect.id_header()
+        data = response(200, page.body, self.date_line() + line, page.kind)
+        if fault not in (Fault.HANG, Fault.DROP_BODY):
+            return data
+        self.tally.failed(fault)
+        return Lost(data[: len(data) - len(page.body) // 2], hangs=fault is Fault.HANG)
 
     def limit_headers(self, dialect: Dialect, account: Account, moment: Moment) -> bytes:
         return dialect.limit_headers(account, moment) if self._settings.headers else b""
@@ -212,6 +246,25 @@ class Service:
         complaint = Complaint(404, "not_found_error", f"No such endpoint here: {what}")
         openai = b"anthropic-version" not in request.headers
         return self._error(self._openai if openai else self._anthropic, complaint)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """What was done, and is never heard of, or not to the end."""
+
+    data: bytes
+    hangs: bool
+    closes = True
+
+    @property
+    def delay(self) -> float:
+        return math.inf if self.hangs else 0.0
+
+    def finish(self) -> bytes:
+        return self.data
+
+    def abandon(self) -> None:
+        """Nobody has to be told."""
 
 
 @dataclass(slots=True)

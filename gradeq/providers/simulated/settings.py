@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradeq.providers.simulated.faults import FaultPlan
+from gradeq.providers.simulated.faults import Fault, FaultPlan
 from gradeq.providers.simulated.latency import Latency
 
 DEFAULT_MODEL = "simulated-marker"
@@ -45,6 +45,11 @@ class SimulatorSettings:
     """KIND[:RATE][@START-END], comma-separated; see `Fault` for the kinds."""
     retry_after_seconds: float = 1.0
     """What the failures `429` and `slow_down` and a refusal for concurrency tell to wait."""
+    batch_seconds: float = 1.0
+    """In which a batch is worked off, evenly; a change holds for open batches too."""
+    batch_fail: str | tuple[str, ...] = ""
+    """What goes wrong with entries of batches, like `fail`. `hang` lets an entry expire, and
+    `drop_body` breaks its line in the results off; `drop`, `html` and `loading` cannot be."""
     api_keys: tuple[str, ...] | None = None
     """Keys that are known; None: any that is not empty."""
     models: tuple[str, ...] | None = None
@@ -57,6 +62,7 @@ class SimulatorSettings:
     def __post_init__(self) -> None:
         Latency.parse(self.latency)
         FaultPlan.parse(self.fail)
+        _check_entries(FaultPlan.parse(self.batch_fail))
         if self.output_accounting not in ("actual", "reserved"):
             raise ValueError('output_accounting is "actual" or "reserved"')
         for name in _AMOUNTS:
@@ -91,7 +97,14 @@ _AMOUNTS = (
     "burst_seconds",
     "seconds_per_output_token",
     "retry_after_seconds",
+    "batch_seconds",
 )
+
+
+def _check_entries(plan: FaultPlan) -> None:
+    for rule in plan.rules:
+        if rule.fault in (Fault.DROP, Fault.HTML, Fault.LOADING):
+            raise ValueError(f"{rule.fault.value!r} cannot happen to an entry of a batch")
 
 
 def _check_amount(name: str, value: object) -> None:
