@@ -122,6 +122,7 @@ class Assembly:
         stack.push_async_callback(provider.aclose)
         batching = build.build_batch_provider(settings, self._clock, self._environ)
         if batching is not None:
+            stack.push_async_callback(batching.aclose)
             self._batching[settings.name] = batching
         return provider
 

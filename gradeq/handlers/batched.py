@@ -83,7 +83,8 @@ class BatchedHandler:
             request_id=failure.request_id,
             http_status=failure.status,
         )
-        return Tried(failed=Failed(failure.error, failure.reason), attempt=attempt)
+        asked = None if was_asked else failure.signals.retry_after
+        return Tried(failed=Failed(failure.error, failure.reason, asked), attempt=attempt)
 
 
 _OUTDATED = Failed(

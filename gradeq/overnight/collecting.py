@@ -134,9 +134,7 @@ class Collector:
         return replace(one, cancel_asked_at=self._clock.now_ms(), looks=0)
 
     async def _later(self, one: ProviderBatch, failure: Failure) -> None:
-        late = self._seconds_late(one)
-        is_gone = failure.status == 404 and (late >= 0 or not one.is_wanted)
-        if is_gone or late >= PATIENCE_SECONDS:
+        if self._seconds_late(one) >= PATIENCE_SECONDS:
             await self._end(one, failure.reason)
             return
         if is_for_a_person(failure):

@@ -166,6 +166,9 @@ class BatchApi:
         self._posted(batch_id).is_cancelled = True
         return None
 
+    async def aclose(self) -> None:
+        """An engine that goes takes nothing with it."""
+
     def _posted(self, batch_id: str) -> Posted:
         return next(one for one in self.posts if one.id == batch_id)
 

@@ -99,6 +99,17 @@ async def test_it_is_looked_at_now_and_then(nights: NightMaker) -> None:
         assert 6 <= night.api.looks <= 12
 
 
+async def test_a_refused_key_while_waiting_is_told_and_looked_at_again(nights: NightMaker) -> None:
+    async with nights.open() as night:
+        batch = await night.submit(essays(1))
+        posted = await night.has_posted(1)
+        night.api.dumb = a_failure(ErrorClass.BAD_KEY, 401)
+        assert "bad_key" in await night.until_paused(batch.id)
+        night.api.dumb = None
+        night.api.finish(posted)
+        await night.until_over(batch.id)
+
+
 async def test_a_longer_wait_is_heeded(nights: NightMaker) -> None:
     async with nights.open() as night:
         batch = await night.submit(essays(1))
@@ -439,34 +450,21 @@ async def test_what_was_never_posted_goes_live_at_the_end_of_the_night(nights: N
         assert night.school.sim.stats.requests == 2
 
 
-@pytest.mark.parametrize("is_answering", [True, False])
+@pytest.mark.parametrize("status", [None, 404, 500])
 async def test_a_provider_that_does_not_cancel_is_not_waited_for_for_ever(
-    nights: NightMaker, is_answering: bool
+    nights: NightMaker, status: int | None
 ) -> None:
     async with nights.open() as night:
         batch = await night.submit(essays(2))
         await night.has_posted(1)
-        if not is_answering:
-            night.api.dumb = a_failure(ErrorClass.SERVER_ERROR, 500)
+        if status is not None:
+            night.api.dumb = a_failure(ErrorClass.SERVER_ERROR, status)
         await night.passes(20.7 * HOUR, step=600)
         assert night.school.sim.stats.requests == 0
         await night.until_over(batch.id)
         assert 21 <= await night.hour_of("job.pending") < 21.5
         assert night.school.sim.stats.requests == 2
         await checked(night)
-
-
-async def test_a_batch_that_is_gone_goes_live_at_the_end_of_the_night(nights: NightMaker) -> None:
-    async with nights.open() as night:
-        batch = await night.submit(essays(1))
-        await night.has_posted(1)
-        night.api.dumb = a_failure(ErrorClass.BAD_REQUEST, 404)
-        await night.until_paused(batch.id)
-        await night.engine.resume(batch.id)
-        night.api.dumb = a_failure(ErrorClass.SERVER_ERROR, 404)
-        await night.passes(19.8 * HOUR, step=600)
-        await night.until_over(batch.id)
-        assert 20 <= await night.hour_of("job.pending") < 20.5
 
 
 async def test_jobs_that_failed_overnight_are_retried_live_on_the_next_day(
