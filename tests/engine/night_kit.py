@@ -92,6 +92,16 @@ class NightClock(ManualClock):
             self.waiting -= 1
 
 
+class SameTime(ManualClock):
+    """The time of `clock` for somebody else, whose sleep is not counted."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.now_ms = clock.now_ms  # type: ignore[method-assign]
+        self.monotonic = clock.monotonic  # type: ignore[method-assign]
+        self.sleep = clock.sleep  # type: ignore[method-assign]
+
+
 class BatchApi:
     """`keeps_names` as OpenAI does; without them `find` tells all of the right size."""
 
@@ -222,6 +232,11 @@ class Night:
         await self.turn_until(reached)
         return self.api.posts[count - 1]
 
+    def answers_per_paper(self) -> Counter[str]:
+        """What the simulated provider was paid for, live or overnight, by the papers' digests."""
+        stats = self.school.sim.stats
+        return Counter(stats.calls_per_paper) + Counter(stats.batch_answers_per_paper)
+
     async def turn_until(
         self, reached: Callable[[], Awaitable[bool]], *, step: float = 20.0, hours: float = 60
     ) -> None:
@@ -293,6 +308,15 @@ class Night:
             and max(paid.values(), default=1) == 1
             and (live + sum(paid.values()) == count)
         )
+
+
+@asynccontextmanager
+async def real_night(
+    path: Path, clock: NightClock, sim: Simulator, **options: Any
+) -> AsyncIterator[Night]:
+    """An engine that speaks to the simulated provider's own batch API over HTTP."""
+    async with school(path, sim, clock=clock, **options) as opened:
+        yield Night(opened, BatchApi(clock), clock)
 
 
 class NightMaker:
