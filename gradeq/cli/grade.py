@@ -16,6 +16,7 @@ from gradeq.cli.options import (
     database_options,
     grace_option,
     json_option,
+    overnight_option,
     provider_options,
 )
 from gradeq.cli.plan import Plan, Planner, merged
@@ -31,10 +32,10 @@ from gradeq.cli.selection import (
     place_options,
     typed_ids,
 )
-from gradeq.cli.stores import reading
+from gradeq.cli.stores import inserting, reading, recording
 from gradeq.cli.watch import Work
 from gradeq.config import Config
-from gradeq.engine import Engine
+from gradeq.engine import Engine, When
 from gradeq.errors import NoRubricError
 from gradeq.model import GradeSource, SubmissionStatus
 from gradeq.store.base import ResultRow
@@ -46,16 +47,20 @@ class Order:
 
     groups: Sequence[Group]
     priority: int
+    when: When = "now"
 
     async def here(self, engine: Engine) -> Plan:
         """Raises NoRubricError before anything is queued."""
         rubrics = [await _rubric_of(engine, group) for group in self.groups]
         return merged(
             [
-                await Planner(engine, rubric_id, priority=self.priority).plan(group.ids)
+                await self._planner(engine, rubric_id).plan(group.ids)
                 for group, rubric_id in zip(self.groups, rubrics, strict=True)
             ]
         )
+
+    def _planner(self, engine: Engine, rubric_id: int) -> Planner:
+        return Planner(engine, rubric_id, priority=self.priority, when=self.when)
 
     def there(self, daemon: Daemon) -> Plan:
         batch_ids = [one for group in self.groups for one in self._ask(daemon, group)]
@@ -65,8 +70,9 @@ class Order:
     def _ask(self, daemon: Daemon, group: Group) -> list[int]:
         """A whole assignment is left to the daemon: it may just have graded some of it."""
         if group.is_whole:
-            return daemon.grade_assignment(group.course, group.assignment, self.priority)
-        return daemon.grade(group.ids, self.priority)
+            where = (group.course, group.assignment)
+            return daemon.grade_assignment(*where, self.priority, self.when)
+        return daemon.grade(group.ids, self.priority, self.when)
 
 
 @click.command("grade")
@@ -81,6 +87,7 @@ class Order:
     show_default=True,
     help="1 goes first, 10 last.",
 )
+@overnight_option
 @provider_options
 @grace_option
 @json_option
@@ -92,6 +99,7 @@ def command(
     ids: tuple[str, ...],
     wait: bool,
     priority: int,
+    overnight: bool,
     provider: ProviderOptions,
     grace: float,
     as_json: bool,
@@ -103,9 +111,12 @@ def command(
     model has graded them, but never where a person has.
     """
     config = with_provider(config, provider)
-    order = Order(asyncio.run(_chosen(config, course, assignment, typed_ids(ids))), priority)
+    groups = asyncio.run(_chosen(config, course, assignment, typed_ids(ids)))
+    order = Order(groups, priority, "overnight" if overnight else "now")
     if not wait:
-        plan = asyncio.run(here_or_there(config, order.here, order.there))
+        # Whether there is a batch API for the night, only the grader knows.
+        engine = inserting if overnight else recording
+        plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return
     foreground = Foreground(config, grace, as_json)

@@ -19,12 +19,14 @@ from gradeq.cli.options import (
     database_options,
     grace_option,
     json_option,
+    overnight_option,
     provider_options,
     skip_invalid_option,
 )
 from gradeq.cli.papers import assignment_of, read_input
 from gradeq.cli.providers import default_provider, with_provider
 from gradeq.config import Config
+from gradeq.engine import When
 from gradeq.errors import ConfigError, StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
@@ -40,6 +42,7 @@ from gradeq.rubrics import read_rubric_file
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N papers of INPUT."
 )
+@overnight_option
 @course_option
 @click.option("--assignment", help="Default: the name of INPUT.")
 @skip_invalid_option
@@ -53,6 +56,7 @@ def command(
     config: Config,
     provider: ProviderOptions,
     limit: int | None,
+    overnight: bool,
     course: str,
     assignment: str | None,
     skip_invalid: bool,
@@ -82,7 +86,8 @@ def command(
         own=(rubric, out),
     )
     say.warn(f"left out: {problem}" for problem in read.problems)
-    intake = Intake(config, read.first(limit), rubric, course, assignment)
+    when: When = "overnight" if overnight else "now"
+    intake = Intake(config, read.first(limit), rubric, course, assignment, when)
     foreground = Foreground(config, grace, as_json, out, skipped_invalid=len(read.problems))
     try:
         done = asyncio.run(foreground.run(intake.plan))

@@ -18,6 +18,8 @@ from gradeq.errors import StoreError
 from gradeq.limiter.base import LimitedBy
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Reading
+from gradeq.model import BatchMode
+from gradeq.overnight.words import told_overnight
 from gradeq.store.base import BatchRow
 
 _LOOK_SECONDS = 0.1
@@ -115,6 +117,8 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
         return None
     if batch.paused_at is not None:
         return batch.pause_reason or f"batch {batch.id} was paused by {batch.paused_by}"
+    if batch.mode is BatchMode.OVERNIGHT:
+        return None
     pool = engine.pools.get(batch.pool)
     if pool is None:
         return f"there is no grader {batch.grader!r} here"
@@ -128,6 +132,9 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
 def _limit(batches: Sequence[BatchRow], engine: Engine) -> str:
     if engine.trouble is not None:
         return f"the database: {engine.trouble}"
+    for batch in batches:
+        if (night := told_overnight(batch)) is not None:
+            return night
     pools = (engine.pools.get(batch.pool) for batch in batches if batch.finished_at is None)
     return next((pool.reading().text for pool in pools if pool is not None), "")
 

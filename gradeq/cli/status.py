@@ -15,6 +15,7 @@ from gradeq.cli import say
 from gradeq.cli.options import database_options, json_option
 from gradeq.cli.stores import reading
 from gradeq.config import Config
+from gradeq.overnight.words import told_overnight
 from gradeq.store.base import Badges, BatchRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
@@ -98,13 +99,15 @@ def _writer(holder: Holder | None) -> str:
 def _batch_lines(batch: BatchRow, holder: Holder | None) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"
+    lines = [f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"]
+    if (night := told_overnight(batch)) is not None:
+        lines.append(f"  {night}")
     if batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
-        return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if holder is None:
-        return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
-    return [line]
+        lines += [f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
+    elif holder is None:
+        lines.append("  waits for a worker: gradeq serve, or gradeq grade --wait")
+    return lines
 
 
 def _held(found: Found) -> list[tuple[str, Mapping[str, Any]]]:

@@ -370,6 +370,7 @@ class ResultRow:
     output_tokens: int
     cost: float
     pause_reason: str | None
+    mode: BatchMode = BatchMode.LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ async def grade(site: Site, body: GradeOrder) -> GradeOrdered:
         priority=body.priority,
         deadline=body.deadline,
         idempotency_key=body.idempotency_key,
+        when=body.when,
         # Some of an assignment may be graded between the look at it and the order.
         again=body.submission_ids is not None,
     )
