@@ -365,8 +365,8 @@ class Engine:
         if grader not in self._assembly.batched:
             raise ConflictError(
                 f"the grader {grader!r} has no batch API to work through overnight; nothing was "
-                "queued. Submit it with when='now', or use a provider that has one "
-                "(anthropic, openai, simulated)"
+                "queued. Grade now (without when='overnight' or --overnight), or use a provider "
+                "that has one: anthropic, openai, or another with batch_api = true"
             )
         return fallback_at(self._clock.now_ms(), run_at, deadline)
 

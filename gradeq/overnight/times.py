@@ -36,7 +36,7 @@ def fallback_at(now: int, run_at: int | None, deadline: int | None) -> int:
     if found - now < 1000 * WORTH_POSTING_SECONDS:
         raise ConflictError(
             "the deadline leaves no time for the night: a batch API may take hours, and an hour "
-            "before the deadline the rest goes live; nothing was queued. Submit it with when='now'"
+            "before the deadline the rest goes live; nothing was queued. Grade now, not overnight"
         )
     return found
 

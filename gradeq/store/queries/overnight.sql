@@ -33,6 +33,7 @@ UPDATE provider_batches
    SET state = 'posted', provider_batch_id = :provider_batch_id, posted_at = :now,
        looks = 0, look_at = :look_at, reason = NULL
  WHERE intent = :intent AND state = 'intended'
+RETURNING batch_id
 
 -- name: provider_batch_looked
 UPDATE provider_batches

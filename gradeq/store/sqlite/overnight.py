@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from gradeq.model import JobState
 from gradeq.store.base import Claimed, Settlement
@@ -51,8 +51,7 @@ class SqliteProviderBatches:
         )
 
     async def posted(self, intent: str, provider_batch_id: str, look_in: float) -> None:
-        told = {"intent": intent, "provider_batch_id": provider_batch_id}
-        await self.write(partial(_mark, query="provider_batch_posted", look_in=look_in, told=told))
+        await self.write(partial(_posted, intent=intent, id_=provider_batch_id, look_in=look_in))
 
     async def looked(
         self,
@@ -64,8 +63,10 @@ class SqliteProviderBatches:
         reason: str | None = None,
     ) -> None:
         told = {"intent": intent, "answered": answered, "failed": failed, "reason": reason}
-        work = partial(_mark, query="provider_batch_looked", look_in=look_in, told=told)
-        await self.write(work, durable=False)
+        await self.write(
+            lambda tx: tx.run("provider_batch_looked", look_at=_in(tx, look_in), **told).rowcount,
+            durable=False,
+        )
 
     async def cancel_asked(self, intent: str) -> None:
         await self.write(
@@ -154,10 +155,16 @@ def _insert(tx: Tx, batch_id: int, intent: str, items: Sequence[Item], look_in: 
     )
 
 
-def _mark(tx: Tx, query: str, look_in: float, told: dict[str, Any]) -> None:
-    look_at = _in(tx, look_in)
-    now = {"now": tx.now} if query == "provider_batch_posted" else {}
-    tx.run(query, look_at=look_at, **told, **now)
+def _posted(tx: Tx, intent: str, id_: str, look_in: float) -> None:
+    batch_id = tx.value(
+        "provider_batch_posted",
+        intent=intent,
+        provider_batch_id=id_,
+        look_at=_in(tx, look_in),
+        now=tx.now,
+    )
+    if batch_id is not None:
+        tell(tx, "batch.posted", batch_id=batch_id)
 
 
 def _in(tx: Tx, seconds: float) -> int:

@@ -10,6 +10,7 @@ from .claiming import ClaimSuite
 from .grading import GradeSuite, ReleaseSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
+from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
 from .papers import ArchiveSuite, PaperSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
@@ -22,6 +23,7 @@ __all__ = [
     "BadOutcomeSuite",
     "BatchSuite",
     "ClaimSuite",
+    "CollectSuite",
     "ConfiguredStreakSuite",
     "CrashedAnswerSuite",
     "EventSuite",
@@ -29,8 +31,11 @@ __all__ = [
     "IdempotencySuite",
     "LeaseSuite",
     "LifeSuite",
+    "NightCrashSuite",
+    "NightSuite",
     "PaperSuite",
     "PositionSuite",
+    "PostSuite",
     "ReadingSuite",
     "RecoverySuite",
     "ReleaseSuite",
