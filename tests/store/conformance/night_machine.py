@@ -145,13 +145,13 @@ class NightMachine(RuleBasedStateMachine):
             ]
             self.run(self.store.settle(outcomes))
 
-    @rule(pick=PICK)
-    def cancel(self, pick: int) -> None:
-        self.run(self.store.cancel(job_ids=[self.jobs[pick % len(self.jobs)]]))
-
-    @rule(pick=PICK)
-    def retry(self, pick: int) -> None:
-        self.run(self.store.retry(job_ids=[self.jobs[pick % len(self.jobs)]]))
+    @rule(pick=PICK, cancels=st.booleans(), retries=st.booleans())
+    def change_one_s_mind(self, pick: int, cancels: bool, retries: bool) -> None:
+        job_ids = [self.jobs[pick % len(self.jobs)]]
+        if cancels:
+            self.run(self.store.cancel(job_ids=job_ids))
+        if retries:
+            self.run(self.store.retry(job_ids=job_ids))
 
     @rule(pick=PICK)
     def fail_and_return(self, pick: int) -> None:
