@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Itera
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
@@ -23,6 +24,10 @@ from gradeq.money import Caps
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
 from gradeq.store.base import DAY_CAP, Store
+
+if TYPE_CHECKING:
+    from gradeq.handlers.batched import BatchedHandler
+    from gradeq.handlers.model import ModelHandler
 
 log = logging.getLogger("gradeq")
 
@@ -46,6 +51,7 @@ class _Opened:
 
     settings: ProviderSettings
     provider: Provider
+    batching: BatchProvider | None
 
 
 class Assembly:
@@ -64,6 +70,7 @@ class Assembly:
     ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.pools: dict[str, Pool] = {}
+        self.batched: dict[str, BatchedHandler] = {}
         self.returned = 0
         self._settings = settings
         self._default = _default_of(settings, default_provider)
@@ -115,20 +122,24 @@ class Assembly:
                 yield
             finally:
                 self.handlers.clear()
+                self.batched.clear()
                 self.pools.clear()
                 self._opened.clear()
 
     async def _open_provider(self, settings: ProviderSettings) -> None:
-        from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
+        from gradeq.providers import build  # noqa: PLC0415 - loads no HTTP client
 
         if settings.kind == "simulated":
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
                 settings = replace(settings, base_url=await _simulate(settings, self._stack))
         _check_prices(settings, self._caps)
-        provider = build_provider(settings, self._clock, self._environ)
+        provider = build.build_provider(settings, self._clock, self._environ)
         self._stack.push_async_callback(provider.aclose)
-        self._opened[settings.name] = _Opened(settings, provider)
+        batching = build.build_batch_provider(settings, self._clock, self._environ)
+        if batching is not None:
+            self._stack.push_async_callback(batching.aclose)
+        self._opened[settings.name] = _Opened(settings, provider, batching)
 
     async def build_handlers(
         self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
@@ -202,7 +213,10 @@ class Assembly:
     ) -> None:
         for name, provider in self._model_names().items():
             if provider in providers:
-                self.handlers[name] = await self._model_handler(name, provider, store, rubric)
+                handler = await self._model_handler(name, provider, store, rubric)
+                self.handlers[name] = handler
+                if (batching := self._opened[provider].batching) is not None:
+                    self.batched[name] = self._batched_handler(handler, batching)
 
     async def _model_handler(
         self,
@@ -210,7 +224,7 @@ class Assembly:
         provider_name: str,
         store: Store,
         rubric: Callable[[int], Awaitable[Rubric]],
-    ) -> Handler:
+    ) -> ModelHandler:
         from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
         from gradeq.handlers.purse import Purse  # noqa: PLC0415
@@ -230,6 +244,11 @@ class Assembly:
             purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
             marks=self._marks.get(provider_name, ()),
         )
+
+    def _batched_handler(self, live: ModelHandler, batching: BatchProvider) -> BatchedHandler:
+        from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415
+
+        return BatchedHandler(live, batching)
 
     def _coded_handler(self, registration: Registration) -> Handler:
         limits = Limits(

@@ -17,6 +17,7 @@ from gradeq.cli.options import (
     grace_option,
     json_option,
     max_cost_option,
+    overnight_option,
     provider_options,
 )
 from gradeq.cli.plan import Plan, Planner, merged
@@ -32,10 +33,10 @@ from gradeq.cli.selection import (
     place_options,
     typed_ids,
 )
-from gradeq.cli.stores import reading
+from gradeq.cli.stores import inserting, reading, recording
 from gradeq.cli.watch import Work
 from gradeq.config import Config
-from gradeq.engine import Engine
+from gradeq.engine import Engine, When
 from gradeq.errors import NoRubricError
 from gradeq.model import GradeSource, SubmissionStatus
 from gradeq.store.base import ResultRow
@@ -48,6 +49,7 @@ class Order:
     groups: Sequence[Group]
     priority: int
     max_cost: float | None = None
+    when: When = "now"
 
     async def here(self, engine: Engine) -> Plan:
         """Raises NoRubricError before anything is queued."""
@@ -60,7 +62,9 @@ class Order:
         )
 
     def _planner(self, engine: Engine, rubric_id: int) -> Planner:
-        return Planner(engine, rubric_id, priority=self.priority, max_cost=self.max_cost)
+        return Planner(
+            engine, rubric_id, priority=self.priority, max_cost=self.max_cost, when=self.when
+        )
 
     def there(self, daemon: Daemon) -> Plan:
         batch_ids = [one for group in self.groups for one in self._ask(daemon, group)]
@@ -70,10 +74,9 @@ class Order:
     def _ask(self, daemon: Daemon, group: Group) -> list[int]:
         """A whole assignment is left to the daemon: it may just have graded some of it."""
         if group.is_whole:
-            return daemon.grade_assignment(
-                group.course, group.assignment, self.priority, self.max_cost
-            )
-        return daemon.grade(group.ids, self.priority, self.max_cost)
+            where = (group.course, group.assignment)
+            return daemon.grade_assignment(*where, self.priority, self.max_cost, self.when)
+        return daemon.grade(group.ids, self.priority, self.max_cost, self.when)
 
 
 @click.command("grade")
@@ -89,6 +92,7 @@ class Order:
     help="1 goes first, 10 last.",
 )
 @max_cost_option
+@overnight_option
 @provider_options
 @grace_option
 @json_option
@@ -101,6 +105,7 @@ def command(
     wait: bool,
     priority: int,
     max_cost: float | None,
+    overnight: bool,
     provider: ProviderOptions,
     grace: float,
     as_json: bool,
@@ -113,9 +118,12 @@ def command(
     """
     config = with_provider(config, provider)
     groups = asyncio.run(_chosen(config, course, assignment, typed_ids(ids)))
-    order = Order(groups, priority, _cap(config, max_cost))
+    when: When = "overnight" if overnight else "now"
+    order = Order(groups, priority, _cap(config, max_cost), when)
     if not wait:
-        plan = asyncio.run(here_or_there(config, order.here, order.there))
+        # Whether there is a batch API for the night, only the grader knows.
+        engine = inserting if overnight else recording
+        plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return
     foreground = Foreground(config, grace, as_json)

@@ -32,6 +32,11 @@ course_option = click.option("--course", default="default", show_default=True)
 skip_invalid_option = click.option(
     "--skip-invalid", is_flag=True, help="Take the papers that can be read, leave out the others."
 )
+overnight_option = click.option(
+    "--overnight",
+    is_flag=True,
+    help="Through the provider's batch API: half the price, done within a day.",
+)
 grace_option = click.option(
     "--grace",
     type=click.FloatRange(min=0),

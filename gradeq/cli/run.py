@@ -20,12 +20,14 @@ from gradeq.cli.options import (
     grace_option,
     json_option,
     max_cost_option,
+    overnight_option,
     provider_options,
     skip_invalid_option,
 )
 from gradeq.cli.papers import assignment_of, read_input
 from gradeq.cli.providers import default_provider, refuse_unpriced, with_provider
 from gradeq.config import Config
+from gradeq.engine import When
 from gradeq.errors import ConfigError, StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
@@ -41,6 +43,7 @@ from gradeq.rubrics import read_rubric_file
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N papers of INPUT."
 )
+@overnight_option
 @course_option
 @click.option("--assignment", help="Default: the name of INPUT.")
 @skip_invalid_option
@@ -55,6 +58,7 @@ def command(
     config: Config,
     provider: ProviderOptions,
     limit: int | None,
+    overnight: bool,
     course: str,
     assignment: str | None,
     skip_invalid: bool,
@@ -85,7 +89,8 @@ def command(
         own=(rubric, out),
     )
     say.warn(f"left out: {problem}" for problem in read.problems)
-    intake = Intake(config, read.first(limit), rubric, course, assignment, max_cost)
+    when: When = "overnight" if overnight else "now"
+    intake = Intake(config, read.first(limit), rubric, course, assignment, max_cost, when)
     foreground = Foreground(config, grace, as_json, out, skipped_invalid=len(read.problems))
     try:
         done = asyncio.run(foreground.run(intake.plan))

@@ -92,4 +92,5 @@ def pace(standing: Standing) -> str:
 
 
 def limited(limit: str) -> str:
-    return f"limited by {limit}" if limit else ""
+    """A night is no limit, and says what it is by itself."""
+    return limit if limit.startswith("overnight") or not limit else f"limited by {limit}"

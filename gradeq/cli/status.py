@@ -18,6 +18,7 @@ from gradeq.cli.stores import reading
 from gradeq.clock import SystemClock
 from gradeq.config import Config
 from gradeq.days import day_of
+from gradeq.overnight.words import told_overnight
 from gradeq.store.base import Badges, BatchRow, DayRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
@@ -117,12 +118,14 @@ def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
     cost = f"; {costs(batch)}" if costs(batch) else ""
-    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"
+    lines = [f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"]
+    if (night := told_overnight(batch)) is not None:
+        lines.append(f"  {night}")
     if batch.paused_by == OURSELVES and batch.pool in found.parked:
-        return [line, "  paused by gradeq as its pool is parked, see below"]
-    if batch.paused_at is not None:
+        lines.append("  paused by gradeq as its pool is parked, see below")
+    elif batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
-        return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if found.holder is None:
-        return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
-    return [line]
+        lines += [f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
+    elif found.holder is None:
+        lines.append("  waits for a worker: gradeq serve, or gradeq grade --wait")
+    return lines

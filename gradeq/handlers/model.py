@@ -43,20 +43,34 @@ class ModelHandler:
         return self.provider.is_priced
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
+        prepared = await self.question(claimed)
+        if isinstance(prepared, Tried):
+            return prepared
+        estimated = self.provider.estimate(prepared.prompt)
+        cost = replace(estimated, like=f"rubric {claimed.job.rubric_id}")
+        return Ready(cost, partial(self._ask, claimed, prepared))
+
+    async def question(self, claimed: Claimed) -> Prepared | Tried:
+        """What to ask; a Tried where it is decided without a call, or answered and paid for."""
+        prepared = await self.prepared(claimed)
+        if isinstance(prepared, Prepared) and claimed.has_unapplied_answer:
+            assert claimed.job.submission is not None
+            key = prepared.request_key
+            paid = await self.store.unapplied_answer(claimed.job.submission.id, key)
+            if paid is not None:
+                return self.read(paid, prepared)
+        return prepared
+
+    async def prepared(self, claimed: Claimed) -> Prepared | Tried:
+        """What would be asked, and all that is needed to read the answer."""
         job = claimed.job
         if job.submission is None or job.rubric_id is None:
             return _rejected("this job has no paper or no rubric to grade by")
         prepared = self.grader.prepare(job, await self.rubric(job.rubric_id))
         if isinstance(prepared, Decided):
             return _rejected(prepared.reason)
-        if claimed.has_unapplied_answer:
-            paid = await self.store.unapplied_answer(job.submission.id, prepared.request_key)
-            if paid is not None:
-                return self._read(paid, prepared)
-        prompt = _roomier(prepared.prompt) if claimed.counters.unusable else prepared.prompt
-        asking = partial(self._ask, claimed, replace(prepared, prompt=prompt))
-        cost = replace(self.provider.estimate(prompt), like=f"rubric {job.rubric_id}")
-        return Ready(cost, asking)
+        is_roomier = claimed.counters.unusable > 0
+        return replace(prepared, prompt=_roomier(prepared.prompt)) if is_roomier else prepared
 
     async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
         held = await self._reserved(claimed, prepared.prompt, permit)
@@ -76,7 +90,7 @@ class ModelHandler:
         paid = _paid(came, prepared)
         attempt = self._answered(came, started, prepared.request_key)
         attempt_id = await self.store.store_answer(claimed, attempt, paid)
-        return self._read(replace(paid, attempt_id=attempt_id), prepared)
+        return self.read(replace(paid, attempt_id=attempt_id), prepared)
 
     async def _reserved(
         self, claimed: Claimed, prompt: Prompt, permit: Permit
@@ -90,7 +104,8 @@ class ModelHandler:
                 self.pool.release(permit)
         return held
 
-    def _read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
+    def read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
+        """The grade in an answer that is stored, or why there is none."""
         read = self.grader.read(_answer(paid), prepared)
         if isinstance(read, Unusable):
             return Tried(failed=Failed(read.error, read.reason), attempt_id=paid.attempt_id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gradeq import money
 from gradeq.limiter.base import Usage
@@ -16,6 +16,7 @@ from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
+    BatchMode,
     BatchStatus,
     Grade,
     GradeSource,
@@ -26,6 +27,9 @@ from gradeq.model import (
     SubmissionStatus,
 )
 from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
+
+if TYPE_CHECKING:
+    from gradeq.store.overnight import ProviderBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class SubmitOrder:
     `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
     `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
     Without `again`, papers that are graded by now are skipped. `cost_cap` is what the batch's calls
-    may cost together.
+    may cost together. With `fallback_at` (wall milliseconds) it is an overnight batch until then.
     """
 
     submission_ids: Sequence[int] = ()
@@ -66,6 +70,7 @@ class SubmitOrder:
     idempotency_key: str | None = None
     again: bool = True
     cost_cap: float | None = None
+    fallback_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +101,17 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A pool's open jobs by what they wait for; `paused` are pending in paused batches."""
+    """A pool's open jobs by what they wait for; `paused` are pending in paused batches.
+
+    `overnight` counts those of the other three that wait for a provider's batch API.
+    """
 
     pool: str
     ready: int = 0
     waiting: int = 0
     processing: int = 0
     paused: int = 0
+    overnight: int = 0
 
     @property
     def moving(self) -> int:
@@ -324,6 +333,8 @@ class BatchRow:
 
     `uncertain_cost` is what calls that ended without an answer may have cost, `reserved_cost` what
     is kept back for calls on their way; both count against `cost_cap`.
+    `posted` counts the jobs that the provider's batch API has now, `answered` how many of these
+    it says it has done. An overnight batch is live from `fallback_at` on.
     """
 
     id: int
@@ -359,6 +370,10 @@ class BatchRow:
     cost_cap: float | None
     is_short: bool
     """Its next call waits for money that calls in hand may free."""
+    mode: BatchMode
+    fallback_at: int | None
+    posted: int
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +470,7 @@ class ResultRow:
     output_tokens: int
     cost: float
     pause_reason: str | None
+    mode: BatchMode = BatchMode.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -688,6 +704,11 @@ class Upkeep(Protocol):
 
 class Store(Work, Control, Reading, Upkeep, Protocol):
     """Everything; opened and closed by the engine."""
+
+    @property
+    def provider_batches(self) -> ProviderBatches:
+        """Work that goes through a provider's batch API."""
+        ...
 
     async def open(self) -> Recovery: ...
 

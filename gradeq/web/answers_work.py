@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from gradeq.limiter.base import Bucket
-from gradeq.model import BatchStatus, JobState
+from gradeq.model import BatchMode, BatchStatus, JobState
 from gradeq.store.base import AttemptRow, Backlog, Badges, Totals
 from gradeq.web.answers import SkippedAnswer
 
@@ -32,7 +32,8 @@ class GradeSummary(Struct, frozen=True):
 
 class Waiting(Struct, frozen=True):
     """Why a job waits. `position` counts the jobs before it; `eta_seconds` is None while the pace
-    is unknown; `limited_by` is one of the limiter's words, or paused, run_at or no_grader.
+    is unknown; `limited_by` is one of the limiter's words, or overnight, paused, run_at or
+    no_grader.
     """
 
     position: int
@@ -89,7 +90,11 @@ class JobsAnswer(Struct, frozen=True):
 
 
 class BatchAnswer(Struct, frozen=True):
-    """`limited_by` and `text` say what holds an open batch up; None once it is over."""
+    """`limited_by` and `text` say what holds an open batch up; None once it is over.
+
+    An overnight batch is live from `fallback_at` on; `posted` of its jobs are with the provider's
+    batch API now, which says that it has answered `answered` of them.
+    """
 
     id: int
     kind: str
@@ -122,6 +127,10 @@ class BatchAnswer(Struct, frozen=True):
     uncertain_cost: float
     reserved_cost: float
     cost_cap: float | None
+    mode: BatchMode
+    fallback_at: int | None
+    posted: int
+    answered: int
     eta_seconds: float | None = None
     limited_by: str | None = None
     text: str | None = None

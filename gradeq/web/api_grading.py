@@ -36,6 +36,7 @@ async def grade(site: Site, body: GradeOrder) -> GradeOrdered:
         deadline=body.deadline,
         idempotency_key=body.idempotency_key,
         cost_cap=body.max_cost,
+        when=body.when,
         # Some of an assignment may be graded between the look at it and the order.
         again=body.submission_ids is not None,
     )

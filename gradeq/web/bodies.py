@@ -89,7 +89,8 @@ class RubricSource(_Closed, frozen=True, kw_only=True):
 class GradeOrder(_Closed, frozen=True, kw_only=True):
     """Which papers to grade, and how. Numbers are ids of gradeq, texts your own ids, which are
     looked up in `course` and `assignment` where these are given. Without `submission_ids`: all
-    submitted papers of the assignment. `priority` 1 goes first, 10 last.
+    submitted papers of the assignment. `priority` 1 goes first, 10 last. `when` is "overnight"
+    for the provider's batch API: half the price, done within a day.
     """
 
     submission_ids: list[Id | ExternalId] | None = None
@@ -102,6 +103,7 @@ class GradeOrder(_Closed, frozen=True, kw_only=True):
     deadline: Milliseconds | None = None
     idempotency_key: Name | None = None
     max_cost: Cost | None = None
+    when: Literal["now", "overnight"] = "now"
 
 
 class Paper(Struct, frozen=True, kw_only=True):

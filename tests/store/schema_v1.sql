@@ -86,6 +86,9 @@ CREATE TABLE batches (
     priority        INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
     -- The largest integer stands for "no deadline", so that one index orders both.
     deadline        INTEGER NOT NULL DEFAULT 9223372036854775807,
+    -- 'overnight': through the provider's batch API; from `fallback_at` on live, like all others.
+    mode            TEXT NOT NULL DEFAULT 'live' CHECK (mode IN ('live', 'overnight')),
+    fallback_at     INTEGER,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     started_at      INTEGER,
@@ -124,14 +127,17 @@ CREATE TABLE batches (
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
     CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
-    CHECK ((failure_cause IS NULL) = (failure_streak = 0))
+    CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
+    CHECK (mode = 'live' OR fallback_at IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX batches_idempotent ON batches (owner_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 -- The claim's order: interactive, priority, deadline, then the owner's turn, then age.
 CREATE INDEX batches_claimable
     ON batches (pool, interactive DESC, priority, deadline, owner_id, id)
-    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND is_short = 0;
+    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+      AND is_short = 0;
+CREATE INDEX batches_overnight ON batches (id) WHERE mode = 'overnight' AND finished_at IS NULL;
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
 
@@ -268,6 +274,48 @@ CREATE TABLE prompt_prefixes (
     sha256 TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
     text   TEXT NOT NULL
 ) STRICT;
+
+-- Jobs of one overnight batch that went to the provider's batch API together. The row is on disk
+-- before the POST, so that no crash hides what may have been paid for. While `ended_at` is NULL,
+-- `intent` is also the lease of its jobs: nobody else takes, renews or returns them.
+CREATE TABLE provider_batches (
+    id                INTEGER PRIMARY KEY,
+    batch_id          INTEGER NOT NULL REFERENCES batches (id),
+    intent            TEXT NOT NULL UNIQUE
+                      CHECK (length(intent) BETWEEN 1 AND 32 AND NOT intent GLOB '*[^a-z0-9]*'),
+    state             TEXT NOT NULL DEFAULT 'intended'
+                      CHECK (state IN ('intended', 'posted', 'ended', 'abandoned')),
+    provider_batch_id TEXT,
+    entries           INTEGER NOT NULL CHECK (entries >= 1),
+    -- As the provider last said.
+    answered          INTEGER NOT NULL DEFAULT 0 CHECK (answered >= 0),
+    failed            INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    looks             INTEGER NOT NULL DEFAULT 0 CHECK (looks >= 0),
+    look_at           INTEGER NOT NULL,
+    reason            TEXT,
+    created_at        INTEGER NOT NULL,
+    posted_at         INTEGER,
+    cancel_asked_at   INTEGER,
+    ended_at          INTEGER,
+    CHECK ((provider_batch_id IS NULL) = (posted_at IS NULL)),
+    CHECK (state = 'abandoned' OR (state = 'intended') = (posted_at IS NULL)),
+    CHECK ((state IN ('ended', 'abandoned')) = (ended_at IS NOT NULL)),
+    CHECK (state <> 'abandoned' OR reason IS NOT NULL)
+) STRICT;
+CREATE INDEX provider_batches_open ON provider_batches (batch_id) WHERE ended_at IS NULL;
+CREATE INDEX provider_batches_known ON provider_batches (provider_batch_id)
+    WHERE provider_batch_id IS NOT NULL;
+
+-- What a provider's batch has not brought yet, with the prompt as it was sent. A row goes in the
+-- transaction that stores its answer; so a job is in one provider's batch at most.
+CREATE TABLE provider_batch_items (
+    job_id            INTEGER PRIMARY KEY REFERENCES jobs (id),
+    provider_batch_id INTEGER NOT NULL REFERENCES provider_batches (id),
+    request_key       TEXT NOT NULL,
+    prefix_id         INTEGER REFERENCES prompt_prefixes (id),
+    sent              TEXT NOT NULL
+) STRICT;
+CREATE INDEX provider_batch_items_open ON provider_batch_items (provider_batch_id);
 
 CREATE TABLE grades (
     id            INTEGER PRIMARY KEY,
@@ -523,6 +571,14 @@ BEGIN
                        'reason', coalesce(why, json_extract(OLD.state, '$.parked_reason')),
                        'until', json_extract(NEW.state, '$.parked_until_ms'))
       FROM (SELECT json_extract(NEW.state, '$.parked_reason') AS why);
+END;
+
+-- Overnight --------------------------------------------------------------------------------------
+
+CREATE TRIGGER provider_batch_ends_once BEFORE UPDATE OF state ON provider_batches
+WHEN OLD.ended_at IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a provider''s batch that has ended stays as it is');
 END;
 
 -- Grades ---------------------------------------------------------------------------------------

@@ -63,3 +63,12 @@ SELECT which
 HAVING abs(sum(cost)) > 1e-6 * (1 + max(cost))
     OR abs(sum(uncertain)) > 1e-6 * (1 + max(uncertain))
     OR abs(sum(reserved)) > 1e-6 * (1 + max(reserved)) OR sum(reserving) <> 0
+
+-- name: check_provider_batches
+SELECT 'job ' || j.id AS which
+  FROM provider_batches p JOIN jobs j ON j.batch_id = p.batch_id AND j.lease = p.intent
+ WHERE p.ended_at IS NOT NULL
+ UNION ALL
+SELECT 'job ' || i.job_id
+  FROM provider_batches p JOIN provider_batch_items i ON i.provider_batch_id = p.id
+ WHERE p.ended_at IS NOT NULL

@@ -53,6 +53,7 @@ from gradeq.store.sqlite import (
 from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
+from gradeq.store.sqlite.overnight import SqliteProviderBatches
 from gradeq.store.sqlite.readers import Readers
 from gradeq.store.sqlite.tx import Tx, ids_json
 from gradeq.store.sqlite.writer import Writer
@@ -85,6 +86,7 @@ class SqliteStore:
         self._listeners: list[Callable[[], None]] = []
         self._hopper: Hopper | None = None
         self._writer: Writer | None = None
+        self.provider_batches = SqliteProviderBatches(self._write, self._read)
 
     # Life ---------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer)
     tx.run(
         "answer_insert",
         attempt_id=attempt_id,
-        prefix_id=_prefix_id(tx, answer.prefix),
+        prefix_id=prefix_id(tx, answer.prefix),
         sent=answer.sent,
         text=answer.text,
         stop=answer.stop,
@@ -43,7 +43,7 @@ def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer)
     return attempt_id
 
 
-def _prefix_id(tx: Tx, prefix: str) -> int | None:
+def prefix_id(tx: Tx, prefix: str) -> int | None:
     if not prefix:
         return None
     sha256 = hashlib.sha256(prefix.encode()).hexdigest()

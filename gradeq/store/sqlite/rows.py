@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gradeq.days import day_of
 from gradeq.limiter.base import Usage
 from gradeq.model import (
+    BatchMode,
     BatchStatus,
     CriterionGrade,
     Evidence,
@@ -78,7 +79,7 @@ def to_paper(row: sqlite3.Row) -> tuple[Submission, bool]:
 
 
 def to_claimed(
-    row: sqlite3.Row, batch: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None
+    row: Iterable[Any], batch: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None
 ) -> Claimed:
     """A row of claim_take, by position, with its batch and its paper."""
     (id_, grader, payload, _, *counted) = row
@@ -154,6 +155,10 @@ def to_batch(row: sqlite3.Row) -> BatchRow:
         reserved_cost=row["reserved_cost"],
         cost_cap=row["cost_cap"],
         is_short=bool(row["is_short"]),
+        mode=BatchMode(row["mode"]),
+        fallback_at=row["fallback_at"],
+        posted=row["posted"],
+        answered=row["answered"],
     )
 
 

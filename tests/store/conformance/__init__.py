@@ -11,6 +11,7 @@ from .grading import GradeSuite, ReleaseSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
+from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
 from .papers import ArchiveSuite, PaperSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
@@ -24,6 +25,7 @@ __all__ = [
     "BatchSuite",
     "CapSuite",
     "ClaimSuite",
+    "CollectSuite",
     "ConfiguredStreakSuite",
     "CrashedAnswerSuite",
     "DaySuite",
@@ -32,8 +34,11 @@ __all__ = [
     "IdempotencySuite",
     "LeaseSuite",
     "LifeSuite",
+    "NightCrashSuite",
+    "NightSuite",
     "PaperSuite",
     "PositionSuite",
+    "PostSuite",
     "ReadingSuite",
     "RecoverySuite",
     "ReleaseSuite",
