@@ -23,6 +23,7 @@ from gradeq.model import DEFAULT_GRADER, Flag
 from gradeq.money import Caps
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
+from gradeq.providers.batching import BatchProvider
 from gradeq.store.base import DAY_CAP, Store
 
 if TYPE_CHECKING:

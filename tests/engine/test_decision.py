@@ -105,18 +105,6 @@ def test_the_first_failure(error):
         assert (decision.delay > 0) is (LONGEST[wait] > 0)
 
 
-@pytest.mark.parametrize(
-    ("hours", "is_stuck"),
-    [(None, True), (-1, True), (0, True), (8, False), (25, False), (26, True)],
-)
-def test_a_quota_that_is_back_within_a_day_needs_no_person(hours, is_stuck):
-    returns_at = None if hours is None else NOW + hours * 60 * MINUTE
-    failed = Failed(ErrorClass.QUOTA, "no more today", returns_at=returns_at)
-    decision = decide(failed, Counters(), NOW, Random(1))
-    assert decision.stuck_on == (ErrorClass.QUOTA if is_stuck else None)
-    assert decision.state is JobState.PENDING
-
-
 def of_counter(counter: Counter) -> list[ErrorClass]:
     return [error for error in ErrorClass if CONSEQUENCES[error].counter is counter]
 

@@ -64,7 +64,7 @@ async def test_a_signal(server, provider_at, clock: ManualClock, row: Row):
 
 def job_after(came: Failure, clock: ManualClock) -> str:
     """What it costs the job. The last attempt but one, so that a counted one is seen to end it."""
-    failed = Failed(came.error, came.reason, returns_at=came.parked_until_ms)
+    failed = Failed(came.error, came.reason, passes=came.parked_until_ms is not None)
     nearly = Counters(attempts=4, max_attempts=5)
     if decide(failed, Counters(), clock.now_ms(), Random(1)).state is JobState.FAILED:
         return OVER
@@ -167,7 +167,7 @@ async def test_a_parking_by_the_day_ends_at_midnight_in_california(server, provi
     server.will(response(body, 429))
     pool = a_pool(clock)
     came = await call(provider_at(server.url, "gemini"), pool)
-    failed = Failed(came.error, came.reason, returns_at=came.parked_until_ms)
+    failed = Failed(came.error, came.reason, passes=came.parked_until_ms is not None)
     assert decide(failed, Counters(), clock.now_ms(), Random(1)).stuck_on is None
     assert pool.reading().wait_seconds == pytest.approx(18 * 3600)
     clock.advance(18 * 3600 - 1)

@@ -4,7 +4,7 @@ SELECT id AS batch_id, grader, fallback_at, ready + waiting AS pending,
   FROM batches WHERE mode = 'overnight' AND finished_at IS NULL ORDER BY id
 
 -- name: night_claimable
-SELECT id, kind, rubric_id FROM batches
+SELECT id, kind, rubric_id, cost_cap FROM batches
  WHERE id = :id AND mode = 'overnight' AND ready > 0 AND paused_at IS NULL
 
 -- name: night_may_post
