@@ -109,6 +109,17 @@ CREATE TABLE batches (
     input_tokens    INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
     output_tokens   INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
     cost            REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    -- What ended without an answer may have cost this; what is reserved for calls on their way.
+    uncertain_cost  REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    reserved_cost   REAL NOT NULL DEFAULT 0 CHECK (reserved_cost >= 0),
+    reserving       INTEGER NOT NULL DEFAULT 0 CHECK (reserving >= 0),
+    cost_cap        REAL CHECK (cost_cap > 0),
+    -- The most that the call could cost which last did not fit under the cap.
+    needed_cost     REAL CHECK (needed_cost > 0),
+    -- 1 while such a call has to wait for money that calls in hand may still free.
+    is_short        INTEGER NOT NULL DEFAULT 0 CHECK (is_short IN (0, 1)),
+    CHECK (needed_cost IS NULL OR cost_cap IS NOT NULL),
+    CHECK (reserving > 0 OR reserved_cost = 0),
     CHECK (total = ready + waiting + processing + completed + failed + cancelled),
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
@@ -120,7 +131,7 @@ CREATE UNIQUE INDEX batches_idempotent ON batches (owner_id, idempotency_key)
 -- The claim's order: interactive, priority, deadline, then the owner's turn, then age.
 CREATE INDEX batches_claimable
     ON batches (pool, interactive DESC, priority, deadline, owner_id, id)
-    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL;
+    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND is_short = 0;
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
 
@@ -193,6 +204,12 @@ CREATE TABLE attempts (
     output_tokens     INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
     cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
     cost              REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    -- At most this much, where nobody can tell whether the call was charged.
+    uncertain_cost    REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    -- The claim whose call that was, where its answer may still come.
+    lease             TEXT,
+    -- The local date on which the call began: the day that it counts for.
+    day               TEXT NOT NULL,
     started_at        INTEGER NOT NULL,
     finished_at       INTEGER NOT NULL,
     -- An attempt that carries an error carries its reason too.
@@ -203,6 +220,37 @@ CREATE INDEX attempts_by_job ON attempts (job_id);
 CREATE INDEX attempts_unapplied ON attempts (submission_id, request_key)
     WHERE answer_use IN ('stored', 'salvage');
 CREATE INDEX attempts_unread ON attempts (job_id) WHERE answer_use = 'stored';
+
+-- Money kept back for calls on their way, where a cap is in force: the most that each can cost. The
+-- row is on disk before its call is made, and goes when the call's own cost is known.
+CREATE TABLE reservations (
+    job_id      INTEGER NOT NULL REFERENCES jobs (id),
+    lease       TEXT NOT NULL,
+    batch_id    INTEGER NOT NULL REFERENCES batches (id),
+    day         TEXT NOT NULL,
+    amount      REAL NOT NULL CHECK (amount > 0),
+    reserved_at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, lease)
+) STRICT, WITHOUT ROWID;
+
+-- What each local day's calls have cost.
+CREATE TABLE days (
+    day            TEXT PRIMARY KEY
+                   CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    cost           REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    uncertain_cost REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    reserved_cost  REAL NOT NULL DEFAULT 0 CHECK (reserved_cost >= 0),
+    reserving      INTEGER NOT NULL DEFAULT 0 CHECK (reserving >= 0),
+    CHECK (reserving > 0 OR reserved_cost = 0)
+) STRICT, WITHOUT ROWID;
+
+-- Pools whose last call did not fit under the day's cap, and the most that it could cost.
+CREATE TABLE short_pools (
+    pool        TEXT PRIMARY KEY,
+    day         TEXT NOT NULL,
+    cost_cap    REAL NOT NULL CHECK (cost_cap > 0),
+    needed_cost REAL NOT NULL CHECK (needed_cost > 0)
+) STRICT, WITHOUT ROWID;
 
 -- What was sent and what came back, to the letter; written once, before the answer is read.
 CREATE TABLE answers (
@@ -259,9 +307,11 @@ CREATE TABLE events (
     data          TEXT CHECK (data IS NULL OR json_valid(data))
 ) STRICT;
 
+-- What a pool's limiter leaves behind, and what it read last; no reading outlives its process.
 CREATE TABLE limiter_state (
     pool       TEXT PRIMARY KEY,
     state      TEXT NOT NULL CHECK (json_valid(state)),
+    reading    TEXT CHECK (reading IS NULL OR json_valid(reading)),
     updated_at INTEGER NOT NULL
 ) STRICT;
 
@@ -386,8 +436,93 @@ BEGIN
            rate_limited = rate_limited + coalesce(NEW.error IN ('rate_limited', 'slow_down'), 0),
            input_tokens = input_tokens + NEW.input_tokens,
            output_tokens = output_tokens + NEW.output_tokens,
-           cost = cost + NEW.cost
+           cost = cost + NEW.cost,
+           uncertain_cost = uncertain_cost + NEW.uncertain_cost
      WHERE id = NEW.batch_id;
+END;
+
+CREATE TRIGGER attempt_counted_for_its_day AFTER INSERT ON attempts
+WHEN NEW.cost > 0 OR NEW.uncertain_cost > 0
+BEGIN
+    INSERT INTO days (day, cost, uncertain_cost) VALUES (NEW.day, NEW.cost, NEW.uncertain_cost)
+        ON CONFLICT (day) DO UPDATE
+       SET cost = days.cost + excluded.cost,
+           uncertain_cost = days.uncertain_cost + excluded.uncertain_cost;
+END;
+
+-- An answer that was given up came after all: now its cost is known.
+CREATE TRIGGER attempt_certain_after_all AFTER UPDATE OF uncertain_cost ON attempts
+BEGIN
+    UPDATE batches
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE id = NEW.batch_id;
+    UPDATE days
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE day = NEW.day;
+END;
+
+CREATE TRIGGER money_reserved AFTER INSERT ON reservations
+BEGIN
+    UPDATE batches SET reserving = reserving + 1, reserved_cost = reserved_cost + NEW.amount
+     WHERE id = NEW.batch_id;
+    INSERT INTO days (day, reserving, reserved_cost) VALUES (NEW.day, 1, NEW.amount)
+        ON CONFLICT (day) DO UPDATE
+       SET reserving = reserving + 1, reserved_cost = reserved_cost + excluded.reserved_cost;
+END;
+
+-- The last one leaves exactly nothing, whatever was rounded on the way.
+CREATE TRIGGER money_freed AFTER DELETE ON reservations
+BEGIN
+    UPDATE batches
+       SET reserving = reserving - 1,
+           reserved_cost = CASE reserving WHEN 1 THEN 0
+                                ELSE max(0, reserved_cost - OLD.amount) END
+     WHERE id = OLD.batch_id;
+    UPDATE days
+       SET reserving = reserving - 1,
+           reserved_cost = CASE reserving WHEN 1 THEN 0
+                                ELSE max(0, reserved_cost - OLD.amount) END
+     WHERE day = OLD.day;
+END;
+
+-- A job in hand that has reserved nothing yet is taken for one that will need as much.
+CREATE TRIGGER batch_short_of_money
+AFTER UPDATE OF cost, uncertain_cost, reserved_cost, reserving, processing, cost_cap, needed_cost
+ON batches
+WHEN NEW.is_short
+     <> (NEW.needed_cost IS NOT NULL AND max(NEW.processing, NEW.reserving) > 0
+         AND NEW.cost + NEW.uncertain_cost + NEW.reserved_cost
+             + NEW.needed_cost * (1 + max(0, NEW.processing - NEW.reserving))
+             > NEW.cost_cap * 1.000000001)
+BEGIN
+    UPDATE batches SET is_short = 1 - is_short WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER reservation_stays_as_it_is BEFORE UPDATE ON reservations
+BEGIN
+    SELECT RAISE(ABORT, 'money is reserved and freed, never changed');
+END;
+
+-- Pools ----------------------------------------------------------------------------------------
+
+CREATE TRIGGER pool_began_parked AFTER INSERT ON limiter_state
+WHEN json_extract(NEW.state, '$.parked_reason') IS NOT NULL
+BEGIN
+    INSERT INTO events (at, kind, data)
+    VALUES (NEW.updated_at, 'pool.parked',
+            json_object('pool', NEW.pool, 'reason', json_extract(NEW.state, '$.parked_reason'),
+                        'until', json_extract(NEW.state, '$.parked_until_ms')));
+END;
+
+CREATE TRIGGER pool_told AFTER UPDATE OF state ON limiter_state
+WHEN json_extract(OLD.state, '$.parked_reason') IS NOT json_extract(NEW.state, '$.parked_reason')
+BEGIN
+    INSERT INTO events (at, kind, data)
+    SELECT NEW.updated_at, CASE WHEN why IS NULL THEN 'pool.resumed' ELSE 'pool.parked' END,
+           json_object('pool', NEW.pool,
+                       'reason', coalesce(why, json_extract(OLD.state, '$.parked_reason')),
+                       'until', json_extract(NEW.state, '$.parked_until_ms'))
+      FROM (SELECT json_extract(NEW.state, '$.parked_reason') AS why);
 END;
 
 -- Grades ---------------------------------------------------------------------------------------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
@@ -17,10 +17,12 @@ from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
-from gradeq.limiter.state import PoolState
+from gradeq.limiter.state import PoolState, Setup, outdated
 from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.money import Caps
+from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
-from gradeq.store.base import Store
+from gradeq.store.base import DAY_CAP, Store
 
 log = logging.getLogger("gradeq")
 
@@ -38,6 +40,14 @@ class Registration:
     requests_per_minute: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A provider in use, and the settings that it was built from."""
+
+    settings: ProviderSettings
+    provider: Provider
+
+
 class Assembly:
     """Builds pools, providers and handlers when the engine opens; names are unique."""
 
@@ -47,6 +57,7 @@ class Assembly:
         default_provider: str | None,
         *,
         pseudonyms: bool,
+        caps: Caps,
         clock: Clock,
         rng: Random,
         environ: Mapping[str, str],
@@ -57,13 +68,17 @@ class Assembly:
         self._settings = settings
         self._default = _default_of(settings, default_provider)
         self._pseudonyms = pseudonyms
+        self._caps = caps
         self._clock = clock
         self._rng = rng
         self._environ = environ
         self._registered: dict[str, Registration] = {}
-        self._providers: dict[str, Provider] = {}
+        self._opened: dict[str, _Opened] = {}
         self._marks: dict[str, tuple[str, ...]] = {}
-        self._states: Mapping[str, PoolState] = {}
+        self._states: dict[str, PoolState] = {}
+        self._setups: dict[str, Setup] = {}
+        self._stack = AsyncExitStack()
+        self._rereading = asyncio.Lock()
         self._note: Callable[[Pool], None] | None = None
 
     def register(self, registration: Registration) -> None:
@@ -90,39 +105,104 @@ class Assembly:
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
         """Providers live as long as this context. Raises ConfigError."""
         self._note = note
-        self._states = _known_states(await store.pools())
-        async with AsyncExitStack() as stack:
+        stored = read_states(await store.pools())
+        self._states = {name: _under_todays_cap(state) for name, state in stored.items()}
+        async with AsyncExitStack() as self._stack:
             for settings in self._settings:
-                provider = await self._open_provider(settings, stack)
-                self._providers[settings.name] = provider
+                await self._open_provider(settings)
+            self._setups = _setups(self._opened)
             try:
                 yield
             finally:
                 self.handlers.clear()
                 self.pools.clear()
-                self._providers.clear()
+                self._opened.clear()
 
-    async def _open_provider(self, settings: ProviderSettings, stack: AsyncExitStack) -> Provider:
+    async def _open_provider(self, settings: ProviderSettings) -> None:
         from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
 
         if settings.kind == "simulated":
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
-                settings = replace(settings, base_url=await _simulate(settings, stack))
+                settings = replace(settings, base_url=await _simulate(settings, self._stack))
+        _check_prices(settings, self._caps)
         provider = build_provider(settings, self._clock, self._environ)
-        stack.push_async_callback(provider.aclose)
-        return provider
+        self._stack.push_async_callback(provider.aclose)
+        self._opened[settings.name] = _Opened(settings, provider)
 
     async def build_handlers(
         self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
     ) -> None:
-        """Handlers and pools for every name; open work moves to the pool its grader uses now."""
-        for name, provider_name in self._model_names().items():
-            self.handlers[name] = await self._model_handler(name, provider_name, store, rubric)
+        """Handlers and pools for every name; open work moves to the pool its grader uses now.
+
+        A parking that another key or configuration was the fault of ends here.
+        """
+        for name in outdated(self._states, self._setups):
+            log.info("pool %s: the parking is over, its provider is configured otherwise now", name)
+            self._states[name] = self._states[name].unparked()
+            await go_on(store, name)
+        await self._build_model_handlers(store, rubric, self._opened)
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
+        await self.move_work(store)
+
+    async def move_work(self, store: Store) -> None:
+        """Open work of each grader goes through the pool that the grader uses now."""
         for name, handler in self.handlers.items():
             await store.move_pool(name, handler.pool.name)
+
+    async def reread_keys(self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> None:
+        """Providers whose key file holds another key go on with that one, in another pool.
+
+        What is on its way with the old key ends as usual. Raises StoreError or ConfigError; then
+        that provider goes on as it was.
+        """
+        async with self._rereading:
+            for name in [name for name, one in self._opened.items() if self._has_new_key(one)]:
+                await self._rekey(name, store, rubric)
+            self._retire()
+
+    async def _rekey(
+        self, provider: str, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
+    ) -> None:
+        old = self._opened[provider]
+        try:
+            await self._open_provider(old.settings)
+            self._setups = _setups(self._opened)
+            await self._build_model_handlers(store, rubric, (provider,))
+            await go_on(store, old.provider.pool, self.pools.get(old.provider.pool))
+            await self.move_work(store)
+        except BaseException:
+            self._opened[provider] = old
+            raise
+        log.info("provider %s: its key file holds another key, which is used now", provider)
+
+    def _has_new_key(self, opened: _Opened) -> bool:
+        from gradeq.providers.build import pool_of  # noqa: PLC0415 - loads no HTTP client
+
+        if opened.settings.api_key_file is None:
+            return False
+        try:
+            return pool_of(opened.settings, self._environ) != opened.provider.pool
+        except ConfigError as error:
+            log.warning("the key is used as before: %s", error)
+            return False
+
+    def _retire(self) -> None:
+        """Forget the pools that no grader uses any more."""
+        used = {handler.pool.name for handler in self.handlers.values()}
+        for name in self.pools.keys() - used:
+            self._states[name] = self.pools.pop(name).state()
+
+    async def _build_model_handlers(
+        self,
+        store: Store,
+        rubric: Callable[[int], Awaitable[Rubric]],
+        providers: Container[str],
+    ) -> None:
+        for name, provider in self._model_names().items():
+            if provider in providers:
+                self.handlers[name] = await self._model_handler(name, provider, store, rubric)
 
     async def _model_handler(
         self,
@@ -133,18 +213,21 @@ class Assembly:
     ) -> Handler:
         from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
+        from gradeq.handlers.purse import Purse  # noqa: PLC0415
 
-        provider = self._providers[provider_name]
+        provider = self._opened[provider_name].provider
+        pool = self._pool(provider.pool, provider.limits)
         return ModelHandler(
             name=name,
             provider=provider,
             grader=LLMGrader(
                 model=provider.model, secret=await store.secret(), pseudonyms=self._pseudonyms
             ),
-            pool=self._pool(provider.pool, provider.limits),
+            pool=pool,
             store=store,
             clock=self._clock,
             rubric=rubric,
+            purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
             marks=self._marks.get(provider_name, ()),
         )
 
@@ -173,6 +256,7 @@ class Assembly:
                 clock=self._clock,
                 rng=self._rng,
                 state=self._states.get(name),
+                setup=self._setups.get(name),
                 on_change=self._note,
             )
         return self.pools[name]
@@ -185,15 +269,38 @@ class Assembly:
         return named
 
 
-def _known_states(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolState]:
-    """A state that cannot be read is left out: its pool starts as one that was never used."""
-    states = {}
-    for name, state in stored.items():
-        try:
-            states[name] = PoolState.from_dict(state)
-        except ValueError as error:
-            log.warning("pool %s: its stored state cannot be read: %s", name, error)
-    return states
+def _setups(opened: Mapping[str, _Opened]) -> dict[str, Setup]:
+    """What each pool depends on: the providers that share it, all together."""
+    from gradeq.providers.build import fingerprint_of  # noqa: PLC0415 - loads no HTTP client
+
+    sharing: dict[str, list[str]] = {}
+    prints: dict[str, list[str]] = {}
+    for name, one in sorted(opened.items()):
+        sharing.setdefault(one.provider.pool, []).append(name)
+        fingerprint = fingerprint_of(one.settings, one.provider)
+        prints.setdefault(one.provider.pool, []).append(fingerprint)
+    return {pool: Setup(tuple(sharing[pool]), " ".join(prints[pool])) for pool in sharing}
+
+
+def _under_todays_cap(state: PoolState) -> PoolState:
+    """The cap may be higher by now: the first call finds out."""
+    if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
+        return state
+    return replace(state, parked_reason=None, parked_until_ms=None)
+
+
+def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
+    """Raises ConfigError where a cap could never bind. This machine's own models are free."""
+    from gradeq.providers.address import on_this_machine  # noqa: PLC0415
+
+    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    if not caps.any or settings.price_input or settings.price_output or is_free:
+        return
+    raise ConfigError(
+        f"Provider {settings.name!r} has no prices, so no cost cap could hold it; nothing was "
+        f"started. Set price_input and price_output (per million tokens) of "
+        f"[provider.{settings.name}], or take cost_cap_per_batch and cost_cap_per_day away."
+    )
 
 
 def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:

@@ -9,13 +9,16 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from gradeq.errors import ConfigError
 
 T = TypeVar("T")
 _PREFIX = "GRADEQ_"
 _SQLITE = "sqlite:///"
+
+AUTO: Literal["auto"] = "auto"
+Concurrency = int | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class ProviderSettings:
     `api_key_env` names a variable and `api_key_file` a file; the key itself is never a setting.
     `auth` is how the key is sent: `bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; None is
     the kind's own way. `batch_api` says whether there is one; None: yes, but for `openai` only at
-    OpenAI's own address, and never for `gemini`.
+    OpenAI's own address, and never for `gemini`. `concurrency` is how many calls may be in flight,
+    or "auto": found between 1 and `max_concurrency`.
     """
 
     name: str
@@ -56,7 +60,8 @@ class ProviderSettings:
     base_url: str | None = None
     api_key_env: str | None = None
     api_key_file: str | None = None
-    concurrency: int = 5
+    concurrency: Concurrency = 5
+    max_concurrency: int = 256
     requests_per_minute: float | None = None
     input_tokens_per_minute: float | None = None
     output_tokens_per_minute: float | None = None
@@ -70,10 +75,15 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class GradingSettings:
-    """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine."""
+    """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine.
+
+    The caps are in the currency of the prices; None: no cap.
+    """
 
     default_provider: str | None = None
     pseudonyms: bool = True
+    cost_cap_per_batch: float | None = None
+    cost_cap_per_day: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +221,10 @@ class _Problems:
             self.add(f"[store] url must be sqlite:///PATH, not {store.url!r}")
         if not 0 <= sections["server"].port <= 65535:
             self.add(f"[server] port {sections['server'].port} is not between 0 and 65535")
+        for key in ("cost_cap_per_batch", "cost_cap_per_day"):
+            cap = getattr(grading, key)
+            if cap is not None and not 0 < cap < math.inf:
+                self.add(f"[grading] {key} must be above 0, not {cap:g}")
         for one in providers:
             if one is not None:
                 self._check_provider(one)
@@ -223,12 +237,14 @@ class _Problems:
 
     def _check_provider(self, one: ProviderSettings) -> None:
         where = f"[provider.{one.name}]"
-        if one.concurrency < 1:
-            self.add(f"{where} concurrency must be 1 or more, not {one.concurrency}")
+        for key in ("concurrency", "max_concurrency"):
+            calls = getattr(one, key)
+            if calls != AUTO and calls < 1:
+                self.add(f"{where} {key} must be 1 or more, not {calls}")
         if not one.timeout_seconds > 0:
             self.add(f"{where} timeout_seconds must be above 0, not {one.timeout_seconds:g}")
         for key in ("price_input", "price_output"):
-            if not getattr(one, key) >= 0:
+            if not 0 <= getattr(one, key) < math.inf:
                 self.add(f"{where} {key} must be 0 or more, not {getattr(one, key):g}")
         for bucket in ("requests", "input_tokens", "output_tokens", "tokens"):
             rate = getattr(one, f"{bucket}_per_minute")
@@ -241,11 +257,13 @@ class _Problems:
             raise ConfigError(f"{self._where} cannot be used; nothing started:\n{told}")
 
 
-def _plain(hint: Any) -> type:
+def _plain(hint: Any) -> Any:
     """The type behind `T | None`."""
+    if hint == Concurrency:
+        return hint
     if get_origin(hint) in (Union, types.UnionType):
-        return next(arg for arg in get_args(hint) if arg is not type(None))  # type: ignore[no-any-return]
-    return hint  # type: ignore[no-any-return]
+        return next(arg for arg in get_args(hint) if arg is not type(None))
+    return hint
 
 
 def _text(value: Any) -> str:
@@ -258,6 +276,10 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool | float):
         raise TypeError
     return int(value)
+
+
+def _calls(value: Any) -> Concurrency:
+    return AUTO if value == AUTO else _whole(value)
 
 
 def _number(value: Any) -> float:
@@ -274,15 +296,17 @@ def _truth(value: Any) -> bool:
     return str(value).lower() == "true"
 
 
-_CONVERTERS: Mapping[type, Callable[[Any], Any]] = {
+_CONVERTERS: Mapping[Any, Callable[[Any], Any]] = {
     str: _text,
     int: _whole,
+    Concurrency: _calls,
     float: _number,
     bool: _truth,
 }
-_NAMES: Mapping[type, str] = {
+_NAMES: Mapping[Any, str] = {
     str: "text",
     int: "a whole number",
+    Concurrency: 'a whole number or "auto"',
     float: "a number",
     bool: "true or false",
 }

@@ -17,19 +17,19 @@ from gradeq.outcome import (
 )
 from gradeq.store.base import Counters
 
-_WAITED_FOR_MS = 25 * 3_600_000
-"""A day, and the hour more that one day of the year has: every limit per day is back by then."""
-
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A try that did not end in a grade. `asked` is the wait in seconds that a grader asked for,
-    `returns_at` the wall time in milliseconds at which a spent quota is there again."""
+    """A try that did not end in a grade. `asked` is the wait in seconds that a grader asked for.
+
+    `passes` where the provider names the date at which it ends: the pool waits for that, and no
+    batch needs a person.
+    """
 
     error: ErrorClass
     reason: str
     asked: float | None = None
-    returns_at: int | None = None
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,8 @@ def decide(failed: Failed, counters: Counters, now: int, rng: Random) -> Decisio
         row.counter,
         failed.reason,
         delay(row.wait, tries, rng, failed.asked),
-        stuck_on=None if row.mendable or _returns_soon(failed, now) else failed.error,
+        stuck_on=None if row.mendable or failed.passes else failed.error,
     )
-
-
-def _returns_soon(failed: Failed, now: int) -> bool:
-    """Time alone mends it, and the pool knows when: no reason to pause a batch for a person."""
-    return failed.returns_at is not None and 0 < failed.returns_at - now <= _WAITED_FOR_MS
 
 
 def _count(counter: Counter, counters: Counters) -> int:

@@ -24,7 +24,9 @@ from gradeq.errors import (
     NotFoundError,
     StoreError,
 )
+from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import GraderFunction, JobFunction
+from gradeq.limiter.names import find_pool
 from gradeq.limiter.pool import Pool
 from gradeq.model import (
     DEFAULT_GRADER,
@@ -33,7 +35,9 @@ from gradeq.model import (
     Grade,
     NewSubmission,
 )
+from gradeq.money import Caps, checked_cap
 from gradeq.outcome import MAX_ATTEMPTS
+from gradeq.parked import Resumed, go_on, known_pools, read_states
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
 from gradeq.store.base import (
@@ -57,6 +61,8 @@ class Engine:
     `providers` are models behind APIs; the grader "llm" asks the first of them, or the one named
     `default_provider`. `work=False` accepts work and grades nothing. `grace_seconds` is how long
     calls on their way may take when the engine stops. `pseudonyms=False` sends names as they are.
+    The caps are in the currency of the providers' prices; a day is this machine's local date.
+    Raises ConfigError for a cap that is not above 0.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class Engine:
         default_provider: str | None = None,
         work: bool = True,
         pseudonyms: bool = True,
+        cost_cap_per_batch: float | None = None,
+        cost_cap_per_day: float | None = None,
         grace_seconds: float = 30.0,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -76,21 +84,28 @@ class Engine:
         self._clock = clock or SystemClock()
         self._rng = rng or Random()  # noqa: S311 - jitter, not secrets
         self._works = work
+        self._caps = Caps(
+            checked_cap(cost_cap_per_batch, "cost_cap_per_batch"),
+            checked_cap(cost_cap_per_day, "cost_cap_per_day"),
+        )
         self._grace_seconds = grace_seconds
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, self._rng)
-        self._saver = PoolSaver(self._store, self._clock)
         self._assembly = Assembly(
             tuple(providers),
             default_provider,
             pseudonyms=pseudonyms,
+            caps=self._caps,
             clock=self._clock,
             rng=self._rng,
             environ=os.environ if environ is None else environ,
         )
+        self._saver = PoolSaver(self._store, self._clock, self._assembly.pools)
         self._bell = Bell()
         self._dispatchers: list[Dispatcher] = []
+        self._is_claiming = False
+        self._dispatching: list[asyncio.Task[None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._stack: AsyncExitStack | None = None
         self._streams = Streams(self._store, self._bell, self._clock, lambda: self.is_open)
@@ -104,6 +119,8 @@ class Engine:
             "providers": loaded.providers,
             "default_provider": loaded.grading.default_provider,
             "pseudonyms": loaded.grading.pseudonyms,
+            "cost_cap_per_batch": loaded.grading.cost_cap_per_batch,
+            "cost_cap_per_day": loaded.grading.cost_cap_per_day,
         }
         return cls(loaded.store.path, **{**chosen, **options})
 
@@ -221,27 +238,38 @@ class Engine:
             yield
 
     def _start_work(self) -> None:
-        handlers = self._assembly.handlers
+        self._is_claiming = True
         for pool in self._assembly.pools.values():
-            dispatcher = Dispatcher(
-                pool,
-                handlers,
-                store=self._store,
-                worker=self._worker,
-                clock=self._clock,
-                rng=self._rng,
-            )
-            self._dispatchers.append(dispatcher)
-            self._tasks.append(asyncio.create_task(dispatcher.run()))
+            self._dispatch(pool)
+            if not pool.is_untried:
+                self._saver.note(pool)
         upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
-        for chore in (upkeep.renew(), upkeep.prune(), self._saver.run()):
+        for chore in (
+            upkeep.renew(),
+            upkeep.prune(),
+            upkeep.mind_parkings(self._saver, self._reread_keys),
+            self._saver.run(),
+        ):
             self._tasks.append(asyncio.create_task(chore))
+
+    def _dispatch(self, pool: Pool) -> None:
+        dispatcher = Dispatcher(
+            pool,
+            self._assembly.handlers,
+            store=self._store,
+            worker=self._worker,
+            clock=self._clock,
+            rng=self._rng,
+        )
+        self._dispatchers.append(dispatcher)
+        self._dispatching.append(asyncio.create_task(dispatcher.run()))
 
     async def stop_claiming(self) -> None:
         """Take nothing new in hand; what is on its way goes on until `stop`."""
+        self._is_claiming = False
         for dispatcher in self._dispatchers:
             dispatcher.stop()
-        await asyncio.gather(*self._tasks[: len(self._dispatchers)])
+        await asyncio.gather(*self._dispatching)
 
     async def _stop_work(self) -> None:
         await self.stop_claiming()
@@ -250,6 +278,7 @@ class Engine:
         await self._saver.save()
         self._tasks.clear()
         self._dispatchers.clear()
+        self._dispatching.clear()
 
     def hurry(self) -> None:
         """While the engine stops: wait for no call any longer."""
@@ -285,20 +314,26 @@ class Engine:
         run_at: int | None = None,
         idempotency_key: str | None = None,
         again: bool = True,
+        cost_cap: float | None = None,
     ) -> Submitted:
         """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
         `deadline` and `run_at` are wall milliseconds. Without `again`, papers that are graded by
-        now are skipped. Raises NotFoundError for an unknown grader,
-        ConflictError where a grader that needs a rubric has none, or the engine is not open.
+        now are skipped. `cost_cap` is what the batch's calls may cost together, instead of the
+        engine's own cap. Raises NotFoundError for an unknown grader, ConfigError for a cap on a
+        grader without prices, ConflictError where a grader that needs a rubric has none, or the
+        engine is not open.
         """
         if not self.is_open:
             raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
         handler = self._assembly.handler(grader)
+        cap = self._cap_of(handler, cost_cap)
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
+        # Only now: while the papers were stored, a new key may have come with a new pool.
+        handler = self._assembly.handler(grader)
         order = SubmitOrder(
             submission_ids=ids,
             payloads=payloads,
@@ -314,10 +349,18 @@ class Engine:
             max_attempts=handler.max_attempts,
             idempotency_key=idempotency_key,
             again=again,
+            cost_cap=cap,
         )
         submitted = await self._store.submit(order)
         self._wake(reconsider=order.interactive or priority < 5)
         return submitted
+
+    def _cap_of(self, handler: Handler, told: float | None) -> float | None:
+        """What was told, or the default where it can be held. Raises ConfigError."""
+        if told is not None:
+            _refuse_unpriced(handler)
+            return checked_cap(told)
+        return self._caps.per_batch if handler.is_priced else None
 
     async def _ids(self, submissions: Sequence[NewSubmission | int]) -> list[int]:
         new = [one for one in submissions if isinstance(one, NewSubmission)]
@@ -363,9 +406,11 @@ class Engine:
         """True when no open job would move without a person. Raises StoreError, see `run`."""
         if self._worker.trouble is not None and not self._worker.busy:
             raise self._worker.trouble
-        if self._worker.busy:
-            return False
-        return all(one.is_idle or self._is_stuck(one.pool) for one in await self._store.backlog())
+        backlog = await self._store.backlog()
+        # Looked at last: a call that began meanwhile may be what parks its pool.
+        return not self._worker.busy and all(
+            one.is_idle or self._is_stuck(one.pool) for one in backlog
+        )
 
     def _is_stuck(self, name: str) -> bool:
         """No grader here works through it, or only a person can end its parking."""
@@ -394,11 +439,66 @@ class Engine:
         pool = self._assembly.pools.get(batch.pool)
         if pool is not None:
             pool.resume()
+        await self._store.unpark(batch.pool)
+        await self._reread_keys()
+
+    async def resume_pool(self, name: str) -> Resumed:
+        """Go on with a parked pool, and with the batches that gradeq paused for the same cause.
+
+        `name` is the pool's, its provider's, or a part that means only one. Key files are read
+        again, and a changed key is used. Raises NotFoundError, or ConflictError where several
+        pools may be meant.
+        """
+        states = read_states(await self._store.pools())
+        known = known_pools(states, self._assembly.pools, self._clock.now_ms())
+        found = find_pool(name, known).name
+        pool = self._assembly.pools.get(found)
+        reason = states[found].parked_reason if pool is None else pool.parked_reason
+        batch_ids = await go_on(self._store, found, pool)
+        await self._reread_keys()
+        return Resumed(found, reason, batch_ids, self._successor(pool))
+
+    def _successor(self, retired: Pool | None) -> str | None:
+        """The pool through which the work of a pool goes that was left just now."""
+        if retired is None or retired.name in self._assembly.pools:
+            return None
+        providers = set(retired.setup.providers)
+        pools = self._assembly.pools.values()
+        return next((one.name for one in pools if providers & set(one.setup.providers)), None)
+
+    async def _reread_keys(self) -> None:
+        """Raises StoreError or ConfigError, see `Assembly.reread_keys`."""
+        await self._assembly.reread_keys(self._store, self._rubrics.get)
+        pools = self._assembly.pools
+        for dispatcher in [one for one in self._dispatchers if one.pool.name not in pools]:
+            dispatcher.stop()
+            self._dispatchers.remove(dispatcher)
+            self._saver.note(dispatcher.pool)
+        if self._is_claiming:
+            served = {dispatcher.pool.name for dispatcher in self._dispatchers}
+            for name in pools.keys() - served:
+                self._dispatch(pools[name])
+        self._wake()
+
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        """What the batch's calls may cost together, those made so far included; None: no cap.
+
+        A batch that its cap has paused goes on with `resume`. Calls on their way were let in under
+        the cap that held then. Raises NotFoundError, or ConfigError for a cap that is not above 0
+        or on a grader without prices.
+        """
+        checked_cap(cap)
+        batch = await self._store.batch(batch_id)
+        handler = self._assembly.handlers.get(batch.grader) if batch else None
+        if cap is not None and handler is not None:
+            _refuse_unpriced(handler)
+        await self._store.set_cost_cap(batch_id, cap)
         self._wake()
 
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
+        await self._assembly.move_work(self._store)
         self._wake()
         return count
 
@@ -451,6 +551,11 @@ class Engine:
         return self._assembly.pools
 
     @property
+    def caps(self) -> Caps:
+        """What a batch and a local day may cost, as configured."""
+        return self._caps
+
+    @property
     def trouble(self) -> StoreError | None:
         """Why results cannot be saved at present, or None."""
         return self._worker.trouble
@@ -488,6 +593,15 @@ def _checked_priority(priority: int) -> int:
     if not 1 <= priority <= 10:
         raise ConfigError(f"priority {priority} is not between 1 (first) and 10 (last)")
     return priority
+
+
+def _refuse_unpriced(handler: Handler) -> None:
+    if not handler.is_priced:
+        raise ConfigError(
+            f"the grader {handler.name!r} has no prices, so a cost cap could never hold it; "
+            "nothing was changed. Set price_input and price_output of its provider, or leave the "
+            "cap out"
+        )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

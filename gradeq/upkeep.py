@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import math
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gradeq.clock import Clock
-from gradeq.errors import StoreError
+from gradeq.errors import GradeqError
 from gradeq.limiter.pool import Pool
+from gradeq.limiter.reading import duration
 from gradeq.store.base import Store
 from gradeq.worker import LEASE_SECONDS, Worker
 
 log = logging.getLogger("gradeq")
+pools_log = logging.getLogger("gradeq.pools")
 _KEPT_EVENTS = 200_000
 _PRUNE_SECONDS = 600.0
+LOOK_SECONDS = 30.0
+"""How often a key file is read again while a pool is parked."""
 
 
 @dataclass(slots=True)
 class PoolSaver:
-    """Stores the limiters' states: at most once a second, and only what changed."""
+    """Stores the limiters' states and readings: at most once a second, and only what changed.
+
+    What is stored of a parking tells an event; here it is logged. Of a pool that is not among
+    `pools` any more no reading is kept.
+    """
 
     store: Store
     clock: Clock
+    pools: Mapping[str, Pool]
     _changed: dict[str, Pool] = field(default_factory=dict)
+    _parked: dict[str, Pool] = field(default_factory=dict)
     _noted: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, pool: Pool) -> None:
@@ -41,7 +53,35 @@ class PoolSaver:
         self._noted.clear()
         changed, self._changed = self._changed, {}
         for pool in changed.values():
-            await _quietly(self.store.save_pool(pool.name, pool.state().to_dict()))
+            self._tell(pool)
+            reading = pool.reading().to_dict() if pool.name in self.pools else None
+            await _quietly(self.store.save_pool(pool.name, pool.state().to_dict(), reading))
+
+    def note_parked(self) -> bool:
+        """Note every pool that stood still when last seen; a date may have come since."""
+        for pool in self._parked.values():
+            self.note(pool)
+        return bool(self._parked)
+
+    def _tell(self, pool: Pool) -> None:
+        was_parked = self._parked.pop(pool.name, None) is not None
+        if pool.parked_reason is not None:
+            self._parked[pool.name] = pool
+            if not was_parked:
+                _log_parking(pool)
+        elif was_parked:
+            pools_log.info("pool %s goes on", pool.name)
+
+
+def _log_parking(pool: Pool) -> None:
+    reading = pool.reading()
+    name = shlex.quote(next(iter(pool.setup.providers), pool.name))
+    if math.isinf(reading.wait_seconds):
+        mended = f"When that is mended: gradeq resume {name}"
+    else:
+        left = duration(reading.wait_seconds)
+        mended = f"It goes on by itself in {left}, or at once by: gradeq resume {name}"
+    pools_log.warning("pool %s is parked: %s %s", pool.name, reading.parked_reason, mended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +101,13 @@ class Upkeep:
                 await _quietly(self.store.renew(leases, LEASE_SECONDS))
             await _quietly(self._expire())
 
+    async def mind_parkings(self, saver: PoolSaver, reread: Callable[[], Awaitable[None]]) -> None:
+        """While a pool stands still: look whether its date has come, or its key was changed."""
+        while True:
+            await self.clock.sleep(LOOK_SECONDS)
+            if saver.note_parked():
+                await _quietly(reread())
+
     async def prune(self) -> None:
         while True:
             await self.clock.sleep(_PRUNE_SECONDS)
@@ -74,8 +121,8 @@ class Upkeep:
 
 
 async def _quietly(work: Awaitable[object]) -> None:
-    """A store in trouble must not end upkeep: it is tried again next time."""
+    """Trouble must not end upkeep: it is tried again next time."""
     try:
         await work
-    except StoreError as error:
+    except GradeqError as error:
         log.error("upkeep: %s", error)

@@ -33,12 +33,13 @@ from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
 from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
+from gradeq.providers.build import AUTO_STARTS_WITH
 from gradeq.results import Result
 from gradeq.store.base import Work
 from gradeq.store.sql import load_migrations, load_schema
 from gradeq.store.sqlite import PAUSE_AFTER
 from gradeq.store.sqlite.writer import _GATHERING_SECONDS, _MOST_AT_ONCE
-from gradeq.upkeep import _KEPT_EVENTS
+from gradeq.upkeep import _KEPT_EVENTS, LOOK_SECONDS
 from gradeq.web import bodies
 from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
 from gradeq.web.feed import MOST_STREAMS
@@ -102,7 +103,9 @@ def test_every_event_is_described_and_no_other() -> None:
     # A batch is told of when it starts, pauses, resumes or ends: never as a draft or archived.
     batch = {f"batch.{one}" for one in BatchStatus} - {"batch.draft", "batch.archived"}
     submission = {f"submission.{one}" for one in (*SubmissionStatus, "archived", "unarchived")}
-    kinds = kinds_told_by_hand() | batch | submission | {f"job.{one}" for one in JobState}
+    pool = set(re.findall(r"'(pool\.\w+)'", load_schema()))
+    assert len(pool) == 2
+    kinds = kinds_told_by_hand() | batch | submission | pool | {f"job.{one}" for one in JobState}
     assert set(first_codes(section(reference("events"), "## Kinds"))) == kinds
 
 
@@ -163,6 +166,10 @@ def test_every_limit_is_described() -> None:
         ("explanation/store.md", f"up to {_MOST_AT_ONCE} pieces"),
         ("explanation/limits.md", f"{LEAST_HEADROOM_SECONDS:g} s of each rate"),
         ("explanation/limits.md", f"stands still after {PARK_AFTER} in a row"),
+        ("explanation/limits.md", f"read again every {LOOK_SECONDS:g} seconds"),
+        ("how-to/resume-a-parked-pool.md", f"read again every {LOOK_SECONDS:g} seconds"),
+        ("how-to/choose-limits.md", f"`max_concurrency` ({Limits().max_concurrency})"),
+        ("how-to/choose-limits.md", f"starts with {AUTO_STARTS_WITH}"),
         ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
         ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),
         ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),

@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "import": ("importing", "Put papers into the database."),
         "grade": ("grade", "Queue papers for grading, or grade them now with --wait."),
         "status": ("status", "Show assignments, batches and what holds them up."),
+        "resume": ("resume", "Go on where a bad key or a spent quota had stopped it."),
         "release": ("release", "Release grades to students, in your name."),
         "export": ("export", "Write stored results to a .csv or .jsonl file."),
         "batch": ("batch", "Pause, resume, cancel or retry a batch."),
@@ -59,6 +60,10 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands alone, so that the list fits a screen; the last line names the options."""
+        self.format_commands(ctx, formatter)
+
     def format_commands(
         self,
         ctx: click.Context,  # noqa: ARG002
@@ -93,7 +98,7 @@ def _no_such_command(ctx: click.Context, name: str) -> NoReturn:
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Try it: gradeq demo. Each command explains itself with --help.",
+    epilog="Try it: gradeq demo. More: gradeq COMMAND --help, gradeq --version.",
 )
 @click.version_option(__version__, prog_name="gradeq")
 def cli() -> None:

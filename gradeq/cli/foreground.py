@@ -56,8 +56,10 @@ class Foreground:
         with stopping() as stop, each_message_once():
             async with inserting(self.config) as engine:
                 plan = await make_plan(engine)
+                watch = Watch(plan.work, self.clock)
+                # Before anything is called: what is spent counts from here.
+                await watch.look(engine.store)
             self._say_what_comes(plan)
-            watch = Watch(plan.work, self.clock)
             ended = await Session(self.config, watch, stop, self.grace_seconds, self.clock).run()
             done = await self._done(plan, watch, ended, AGAIN)
         if ended.trouble is not None:

@@ -24,6 +24,7 @@ class Intake:
     rubric: Path
     course: str
     assignment: str
+    max_cost: float | None = None
 
     async def plan(self, engine: Engine) -> Plan:
         """Queue what has no grade yet by this rubric and this model."""
@@ -31,7 +32,7 @@ class Intake:
         added = await engine.add(self.input.papers)
         await engine.store.assign_rubric(self.course, self.assignment, rubric_id)
         provider = default_provider(self.config)
-        planner = Planner(engine, rubric_id, priority=_BEFORE_OTHERS)
+        planner = Planner(engine, rubric_id, priority=_BEFORE_OTHERS, max_cost=self.max_cost)
         wanted = Wanted(provider.model, provider.kind == SIMULATED)
         plan = await planner.plan([one.id for one in added], wanted)
         return replace(plan, kept_as_stored=warn_kept(added))

@@ -9,14 +9,19 @@ from contextlib import contextmanager
 
 @contextmanager
 def each_message_once() -> Iterator[None]:
-    """One trouble that hits a hundred papers is told once; what nobody expected, always."""
-    logger = logging.getLogger("gradeq")
+    """One trouble that hits a hundred papers is told once; what nobody expected, always.
+
+    Of parked pools the bar and the last lines tell.
+    """
+    logger, pools = logging.getLogger("gradeq"), logging.getLogger("gradeq.pools")
     once = _Once()
     logger.addFilter(once)
+    pools.disabled = True
     try:
         yield
     finally:
         logger.removeFilter(once)
+        pools.disabled = False
 
 
 class _Once(logging.Filter):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from gradeq.cli.causes import NOTHING, Causes
 from gradeq.cli.remote import Daemon
 from gradeq.cli.screen import progress_screen
 from gradeq.cli.session import Ended
@@ -27,19 +27,20 @@ class Onlooker:
     watch: Watch
     stop: Stop
     clock: Clock = field(default_factory=SystemClock)
-    _causes: Counter[str] = field(default_factory=Counter)
+    _causes: Causes = field(default_factory=Causes)
 
     async def run(self, store: Store) -> Ended:
         """A stop ends the looking on; the daemon goes on grading."""
         stuck_on = await self._follow(store)
         spent = (await self.watch.look(store)).spent
-        held = Counter({cause: n for cause, n in self._causes.items() if cause != "nothing"})
+        limited_by = self._causes.most_seen
         return Ended(
             interrupted=self.stop.asked.is_set(),
             stuck_on=stuck_on,
             requests=spent.requests,
             rate_limited=spent.rate_limited,
-            limited_by=next((cause for cause, _ in held.most_common(1)), "nothing"),
+            limited_by=limited_by,
+            limited_by_text=self._causes.words(limited_by),
         )
 
     async def _follow(self, store: Store) -> str | None:
@@ -60,8 +61,7 @@ class Onlooker:
             return ""
         with suppress(GradeqError):  # it may be stopping just now
             cause, text = await asyncio.to_thread(self.daemon.limit_of, left[0])
-            self._causes[cause or "nothing"] += 1
-            return text
+            return self._causes.see(cause or NOTHING, text)
         return ""
 
 

@@ -11,15 +11,22 @@ from typing import Any
 
 import click
 
-from gradeq.config import Config, StoreSettings, load_config
+from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
 CONFIG_FILE = Path("gradeq.toml")
+_PRICE = click.FloatRange(min=0)
 _RATE = click.FloatRange(min=0, min_open=True)
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print facts as JSON on stdout, for scripts."
+)
+max_cost_option = click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Pause before the calls of a batch could cost more, in the currency of the prices.",
 )
 course_option = click.option("--course", default="default", show_default=True)
 skip_invalid_option = click.option(
@@ -70,6 +77,15 @@ def with_database(config: Config, db: Path | None) -> Config:
     return replace(config, store=StoreSettings(url=f"sqlite:///{db}"))
 
 
+def _calls(_ctx: click.Context, _option: click.Parameter, typed: str | None) -> Concurrency | None:
+    """How many calls at the same time: a whole number from 1 on, or `auto`."""
+    if typed is None or typed == AUTO:
+        return None if typed is None else AUTO
+    if not typed.isdecimal() or int(typed) < 1:
+        raise click.BadParameter(f"{typed!r} is neither a whole number from 1 on nor 'auto'.")
+    return int(typed)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderOptions:
     """What was typed about the provider; None where nothing was."""
@@ -78,10 +94,12 @@ class ProviderOptions:
     model: str | None = None
     base_url: str | None = None
     api_key_env: str | None = None
-    concurrency: int | None = None
+    concurrency: Concurrency | None = None
     rpm: float | None = None
     itpm: float | None = None
     otpm: float | None = None
+    price_input: float | None = None
+    price_output: float | None = None
 
 
 _PROVIDER_OPTIONS = (
@@ -96,13 +114,19 @@ _PROVIDER_OPTIONS = (
     click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
     click.option(
         "--concurrency",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Calls at the same time (default: 5).",
+        callback=_calls,
+        metavar="N|auto",
+        help="Calls at the same time, or auto: found while it runs (default: 5).",
     ),
     click.option("--rpm", type=_RATE, metavar="N", help="Requests per minute."),
     click.option("--itpm", type=_RATE, metavar="N", help="Input tokens per minute."),
     click.option("--otpm", type=_RATE, metavar="N", help="Output tokens per minute."),
+    click.option(
+        "--price-input", type=_PRICE, metavar="P", help="Price of a million input tokens."
+    ),
+    click.option(
+        "--price-output", type=_PRICE, metavar="P", help="Price of a million output tokens."
+    ),
 )
 
 

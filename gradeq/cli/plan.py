@@ -101,10 +101,13 @@ class Planner:
     paused is left alone.
     """
 
-    def __init__(self, engine: Engine, rubric_id: int, *, priority: int = 5) -> None:
+    def __init__(
+        self, engine: Engine, rubric_id: int, *, priority: int = 5, max_cost: float | None = None
+    ) -> None:
         self._engine = engine
         self._rubric_id = rubric_id
         self._priority = priority
+        self._max_cost = max_cost
         self._sha256: dict[int, str] = {}
         self._notes: list[str] = []
 
@@ -167,13 +170,24 @@ class Planner:
                 self._notes.append(_why_held(batch, len(papers)))
             elif await self._fits(batch, papers):
                 going_on.append(batch_id)
+                await self._cap(batch_id)
             else:
                 await self._engine.cancel(job_ids=[one.job_id for one in papers if one.job_id])
         queued = [one.id for one in left if one.batch_id not in held]
         fresh = [one.id for one in left if one.batch_id not in (*held, *going_on)]
         if fresh:
-            going_on.append(await queue(self._engine, fresh, self._rubric_id, self._priority))
+            going_on.append(await self._submit(fresh))
         return queued, tuple(going_on)
+
+    async def _submit(self, ids: Sequence[int]) -> int:
+        return await queue(
+            self._engine, ids, self._rubric_id, self._priority, max_cost=self._max_cost
+        )
+
+    async def _cap(self, batch_id: int) -> None:
+        """What was told this time holds for what goes on, too."""
+        if self._max_cost is not None:
+            await self._engine.set_cost_cap(batch_id, self._max_cost)
 
     async def _fits(self, batch: BatchRow, papers: Sequence[_Left]) -> bool:
         """It holds open jobs of these papers alone, and asks by the same rubric."""
@@ -197,15 +211,25 @@ def _why_held(batch: BatchRow, count: int) -> str:
     )
 
 
-async def queue(engine: Engine, ids: Sequence[int], rubric_id: int, priority: int) -> int:
+async def queue(
+    engine: Engine,
+    ids: Sequence[int],
+    rubric_id: int,
+    priority: int,
+    *,
+    max_cost: float | None = None,
+) -> int:
     """The id of the batch with these papers. Whoever grades it needs not be known yet."""
     if DEFAULT_GRADER in engine.graders:
-        submitted = await engine.submit(ids, rubric_id=rubric_id, priority=priority)
+        submitted = await engine.submit(
+            ids, rubric_id=rubric_id, priority=priority, cost_cap=max_cost
+        )
         return submitted.batch_id
     order = SubmitOrder(
         submission_ids=ids,
         rubric_id=rubric_id,
         priority=priority,
         interactive=len(ids) == 1,
+        cost_cap=max_cost,
     )
     return (await engine.store.submit(order)).batch_id

@@ -41,6 +41,19 @@ def default_provider(config: Config) -> ProviderSettings:
     return next((one for one in config.providers if one.name == wanted), config.providers[0])
 
 
+def is_priced(provider: ProviderSettings) -> bool:
+    return provider.price_input > 0 or provider.price_output > 0
+
+
+def refuse_unpriced(provider: ProviderSettings, max_cost: float | None) -> None:
+    """Raises ConfigError where --max-cost could never hold anything."""
+    if max_cost is not None and not is_priced(provider):
+        raise ConfigError(
+            f"--max-cost needs prices, and {provider.name!r} has none; nothing was started. Add "
+            "--price-input and --price-output (per million tokens), or set them in gradeq.toml"
+        )
+
+
 def _hint() -> str:
     found = [
         (variable, kind)
@@ -90,5 +103,7 @@ def _overridden(base: ProviderSettings, told: ProviderOptions) -> ProviderSettin
         "requests_per_minute": told.rpm,
         "input_tokens_per_minute": told.itpm,
         "output_tokens_per_minute": told.otpm,
+        "price_input": told.price_input,
+        "price_output": told.price_output,
     }
     return replace(base, **{name: value for name, value in values.items() if value is not None})

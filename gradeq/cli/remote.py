@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
 from gradeq.model import NewSubmission
+from gradeq.parked import Resumed
 from gradeq.store.base import Added, Skipped
 from gradeq.store.sqlite.lock import current_holder
 
@@ -43,6 +45,14 @@ async def here_or_there(
         if error.url is None:
             raise
         return await asyncio.to_thread(there, _daemon_at(error.url, config))
+
+
+def whoever_types() -> str:
+    """The name of this machine's user, for the daemon's log and the record of a pause."""
+    try:
+        return getpass.getuser()
+    except (OSError, ImportError, KeyError):
+        return "someone"
 
 
 def running_daemon(config: Config) -> Daemon | None:
@@ -76,9 +86,12 @@ class Daemon:
         path = f"/api/courses/{quote(course, '')}/assignments/{quote(assignment, '')}/rubric"
         self._ask("PUT", path, {"source": source})
 
-    def grade_assignment(self, course: str, assignment: str, priority: int) -> list[int]:
+    def grade_assignment(
+        self, course: str, assignment: str, priority: int, max_cost: float | None = None
+    ) -> list[int]:
         """The batch that grades what is submitted; none where nothing is."""
-        body = {"course": course, "assignment": assignment, "priority": priority}
+        where = {"course": course, "assignment": assignment}
+        body = {**where, "priority": priority, "max_cost": max_cost}
         try:
             return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
         except GradeqError as error:
@@ -86,12 +99,15 @@ class Daemon:
                 return []
             raise
 
-    def grade(self, submission_ids: Sequence[int], priority: int) -> list[int]:
+    def grade(
+        self, submission_ids: Sequence[int], priority: int, max_cost: float | None = None
+    ) -> list[int]:
         """The batches that grade them: one, unless there are very many."""
+        how = {"priority": priority, "max_cost": max_cost}
         batch_ids = []
         for start in range(0, len(submission_ids), _MOST_IDS):
             ids = list(submission_ids[start : start + _MOST_IDS])
-            told = self._ask("POST", "/api/grade", {"submission_ids": ids, "priority": priority})
+            told = self._ask("POST", "/api/grade", {"submission_ids": ids, **how})
             batch_ids.append(int(told["batch_id"]))
         return batch_ids
 
@@ -106,6 +122,14 @@ class Daemon:
     def act_on_batch(self, batch_id: int, verb: str, by: str) -> None:
         """Pause, resume, cancel or retry it."""
         self._ask("POST", f"/api/batches/{batch_id}/{verb}", {"by": by})
+
+    def cap_batch(self, batch_id: int, max_cost: float | None) -> None:
+        """What its calls may cost together; None: no cap."""
+        self._ask("PUT", f"/api/batches/{batch_id}", {"max_cost": max_cost})
+
+    def resume_pool(self, name: str, by: str) -> Resumed:
+        told = self._ask("POST", f"/api/queue/{quote(name, '')}/resume", {"by": by})
+        return Resumed(**{**told, "batch_ids": tuple(told["batch_ids"])})
 
     def limit_of(self, batch_id: int) -> tuple[str, str]:
         """What limits a batch, as one of the limiter's words and in words for people."""

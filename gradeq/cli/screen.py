@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.watch import Standing
 from gradeq.clock import Clock
+from gradeq.limiter.reading import duration
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -79,7 +81,7 @@ def counts(standing: Standing) -> str:
     told = (
         f"{standing.graded:,} graded, {standing.ungraded:,} ungraded, {standing.waiting:,} waiting"
     )
-    return f"{told}; cost so far {cost(standing.spent.cost)}" if standing.spent.cost else told
+    return f"{told}; cost so far {money.told(standing.spent.cost)}" if standing.spent.cost else told
 
 
 def pace(standing: Standing) -> str:
@@ -91,18 +93,3 @@ def pace(standing: Standing) -> str:
 
 def limited(limit: str) -> str:
     return f"limited by {limit}" if limit else ""
-
-
-def cost(amount: float) -> str:
-    """Money in the currency of the configured prices; small sums keep their digits."""
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
-
-
-def duration(seconds: float | None) -> str:
-    """`12 s`, `3 min`, `2 h 05 min`."""
-    if seconds is None:
-        return "?"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

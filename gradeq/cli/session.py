@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gradeq import money
 from gradeq.cli import say
+from gradeq.cli.causes import Causes
 from gradeq.cli.plan import OURSELVES
 from gradeq.cli.screen import Screen, progress_screen
 from gradeq.cli.signals import Stop
@@ -35,6 +37,7 @@ class Ended:
     requests: int = 0
     rate_limited: int = 0
     limited_by: str = LimitedBy.NOTHING.value
+    limited_by_text: str = ""
 
 
 @dataclass(slots=True)
@@ -46,6 +49,7 @@ class Session:
     stop: Stop
     grace_seconds: float
     clock: Clock = field(default_factory=SystemClock)
+    _causes: Causes = field(default_factory=Causes)
 
     async def run(self) -> Ended:
         """Raises GradeqError where it cannot start."""
@@ -60,13 +64,15 @@ class Session:
             except StoreError as error:
                 trouble = error
             self._say_that_it_stops(pools)
+        limited_by = limited_longest([pool.reading() for pool in pools])
         return Ended(
             interrupted=self.stop.asked.is_set(),
             stuck_on=stuck_on,
             trouble=trouble,
             requests=sum(pool.requests_total for pool in pools),
             rate_limited=sum(pool.refused_total for pool in pools),
-            limited_by=limited_longest([pool.reading() for pool in pools]),
+            limited_by=limited_by,
+            limited_by_text=self._causes.words(limited_by),
         )
 
     async def _follow(self, engine: Engine) -> str | None:
@@ -81,10 +87,20 @@ class Session:
 
     async def _is_going_on(self, engine: Engine, screen: Screen) -> bool:
         standing = await self.watch.look(engine.store)
-        screen.show(standing, _limit(self.watch.batches, engine))
+        screen.show(standing, self._limit(engine))
         if engine.trouble is not None:
             await engine.is_idle()
         return not standing.is_over and not self.stop.asked.is_set()
+
+    def _limit(self, engine: Engine) -> str:
+        if engine.trouble is not None:
+            return f"the database: {engine.trouble}"
+        left = [batch for batch in self.watch.batches if batch.finished_at is None]
+        if left and left[0].is_short:
+            return money.told_short(left[0].cost_cap)
+        pools = (engine.pools.get(batch.pool) for batch in left)
+        readings = [pool.reading() for pool in pools if pool is not None]
+        return self._causes.see(readings[0].limited_by.value, readings[0].text) if readings else ""
 
     def _say_that_it_stops(self, pools: Sequence[Pool]) -> None:
         in_flight = sum(pool.in_flight for pool in pools)
@@ -123,13 +139,6 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
         return None
     until = "" if math.isinf(reading.wait_seconds) else f" ({reading.wait_seconds / 3600:.1f} h)"
     return f"{reading.parked_reason}{until}"
-
-
-def _limit(batches: Sequence[BatchRow], engine: Engine) -> str:
-    if engine.trouble is not None:
-        return f"the database: {engine.trouble}"
-    pools = (engine.pools.get(batch.pool) for batch in batches if batch.finished_at is None)
-    return next((pool.reading().text for pool in pools if pool is not None), "")
 
 
 def limited_longest(readings: Sequence[Reading]) -> str:

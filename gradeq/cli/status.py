@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import click
 
 from gradeq.cli import say
+from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
+from gradeq.cli.plan import OURSELVES
+from gradeq.cli.standing import PoolStanding, pool_standings
 from gradeq.cli.stores import reading
+from gradeq.clock import SystemClock
 from gradeq.config import Config
-from gradeq.store.base import Badges, BatchRow
+from gradeq.days import day_of
+from gradeq.store.base import Badges, BatchRow, DayRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
 _BADGES = ("in_progress", "submitted", "graded", "released", "grading")
@@ -28,15 +31,20 @@ class Found:
 
     assignments: Sequence[tuple[str, str, Badges]]
     batches: Sequence[BatchRow]
-    pools: Mapping[str, Mapping[str, Any]]
+    pools: Sequence[PoolStanding]
     holder: Holder | None
+    today: DayRow
+
+    @property
+    def parked(self) -> set[str]:
+        return {pool.name for pool in self.pools if pool.parked_reason is not None}
 
 
 @click.command("status")
 @database_options
 @json_option
 def command(*, config: Config, as_json: bool) -> None:
-    """Show the badges of each assignment, open batches, and what holds them up.
+    """Show the badges of each assignment, open batches, and what limits or holds them up.
 
     Only reads, so it may be used at any time, also while a daemon is working.
     """
@@ -55,7 +63,13 @@ async def _look(config: Config) -> Found:
         while page := await store.batches(before=before, limit=_PAGE):
             batches += [batch for batch in page if batch.finished_at is None]
             before = page[-1].id
-        return Found(await store.assignments(), batches, await store.pools(), current_holder(path))
+        return Found(
+            await store.assignments(),
+            batches,
+            await pool_standings(store, path),
+            current_holder(path),
+            await store.day(day_of(SystemClock().now_ms())),
+        )
 
 
 def _told(config: Config, found: Found) -> dict[str, Any]:
@@ -67,7 +81,8 @@ def _told(config: Config, found: Found) -> dict[str, Any]:
             for course, name, badges in found.assignments
         ],
         "batches": [asdict(batch) for batch in found.batches],
-        "pools": [{"pool": name, "held_by": _held_by(state)} for name, state in _held(found)],
+        "today": {**asdict(found.today), "cost_cap": config.grading.cost_cap_per_day},
+        "pools": [one.told() for one in found.pools if one.is_of_interest or one.reading],
     }
 
 
@@ -83,8 +98,11 @@ def _lines(config: Config, found: Found) -> list[str]:
     else:
         lines.append("  no assignments yet; 'gradeq import' makes one")
     for batch in found.batches:
-        lines += _batch_lines(batch, found.holder)
-    lines += [f"{name}: {_held_by(state)}" for name, state in _held(found)]
+        lines += _batch_lines(batch, found)
+    for pool in found.pools:
+        lines += pool.lines() if pool.is_of_interest else []
+    if today := costs(found.today, config.grading.cost_cap_per_day):
+        lines.append(f"today: {today}")
     return lines
 
 
@@ -95,36 +113,16 @@ def _writer(holder: Holder | None) -> str:
     return f"process {holder.pid} is working on it{where}"
 
 
-def _batch_lines(batch: BatchRow, holder: Holder | None) -> list[str]:
+def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"
+    cost = f"; {costs(batch)}" if costs(batch) else ""
+    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"
+    if batch.paused_by == OURSELVES and batch.pool in found.parked:
+        return [line, "  paused by gradeq as its pool is parked, see below"]
     if batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
         return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if holder is None:
+    if found.holder is None:
         return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
     return [line]
-
-
-def _held(found: Found) -> list[tuple[str, Mapping[str, Any]]]:
-    """The pools that are held back by more than their ordinary limits."""
-    return [(name, state) for name, state in found.pools.items() if _held_by(state)]
-
-
-def _held_by(state: Mapping[str, Any]) -> str | None:
-    if state.get("parked_reason"):
-        until = state.get("parked_until_ms")
-        return f"parked: {state['parked_reason']}" + (f" (until {_clock(until)})" if until else "")
-    for key, what in (
-        ("gate_until_ms", "the provider asked to wait"),
-        ("breaker_until_ms", "the provider is overloaded"),
-    ):
-        until = state.get(key)
-        if until and until > time.time() * 1000:
-            return f"{what} (until {_clock(until)})"
-    return None
-
-
-def _clock(wall_ms: int) -> str:
-    return datetime.fromtimestamp(wall_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")

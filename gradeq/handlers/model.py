@@ -12,13 +12,14 @@ from gradeq.grading.llm import LLMGrader
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
+from gradeq.handlers.purse import NoMoney, Purse
 from gradeq.limiter.base import Signals
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.model import GRADING
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
-from gradeq.store.base import Attempt, Claimed, PaidAnswer, Store
+from gradeq.store.base import Attempt, Claimed, PaidAnswer, Reserved, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,14 @@ class ModelHandler:
     store: Store
     clock: Clock
     rubric: Callable[[int], Awaitable[Rubric]]
+    purse: Purse
     marks: tuple[str, ...] = ()
     kind: str = GRADING
     max_attempts: int = MAX_ATTEMPTS
+
+    @property
+    def is_priced(self) -> bool:
+        return self.provider.is_priced
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
         job = claimed.job
@@ -53,7 +59,10 @@ class ModelHandler:
         return Ready(cost, asking)
 
     async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
-        started = self.clock.now_ms()
+        held = await self._reserved(claimed, prepared.prompt, permit)
+        if isinstance(held, NoMoney):
+            return Tried(failed=Failed(ErrorClass.COST_CAP, held.reason))
+        started = self.clock.now_ms() if held is None else held.at
         try:
             came = await self.provider.complete(prepared.prompt)
         except BaseException:
@@ -61,12 +70,25 @@ class ModelHandler:
             raise
         if isinstance(came, Failure):
             tell_pool(self.pool, permit, came)
-            return self._failed(came, started)
+            uncertain_cost = self.purse.may_have_cost(came, prepared.prompt, held)
+            return self._failed(came, started, uncertain_cost)
         self.pool.answered(permit, came.usage, came.signals)
         paid = _paid(came, prepared)
         attempt = self._answered(came, started, prepared.request_key)
         attempt_id = await self.store.store_answer(claimed, attempt, paid)
         return self._read(replace(paid, attempt_id=attempt_id), prepared)
+
+    async def _reserved(
+        self, claimed: Claimed, prompt: Prompt, permit: Permit
+    ) -> Reserved | NoMoney | None:
+        """Money for the call; without it the permit is given back."""
+        held: Reserved | NoMoney | None = NoMoney("")
+        try:
+            held = await self.purse.reserve(claimed, prompt)
+        finally:
+            if isinstance(held, NoMoney):
+                self.pool.release(permit)
+        return held
 
     def _read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
         read = self.grader.read(_answer(paid), prepared)
@@ -89,7 +111,7 @@ class ModelHandler:
             request_key=request_key,
         )
 
-    def _failed(self, failure: Failure, started: int) -> Tried:
+    def _failed(self, failure: Failure, started: int, uncertain_cost: float) -> Tried:
         attempt = Attempt(
             started,
             self.clock.now_ms(),
@@ -98,9 +120,10 @@ class ModelHandler:
             model=self.provider.model,
             request_id=failure.request_id,
             http_status=failure.status,
+            uncertain_cost=uncertain_cost,
         )
-        failed = Failed(failure.error, failure.reason, returns_at=failure.parked_until_ms)
-        return Tried(failed=failed, attempt=attempt)
+        passes = failure.parked_until_ms is not None
+        return Tried(failed=Failed(failure.error, failure.reason, passes=passes), attempt=attempt)
 
 
 def tell_pool(pool: Pool, permit: Permit, failure: Failure) -> None:

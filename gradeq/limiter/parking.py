@@ -8,7 +8,11 @@ from gradeq.clock import Clock
 
 
 class Parking:
-    """Nothing starts until resumed, or until a wall time."""
+    """Nothing starts until resumed, or until a wall time.
+
+    `setup` is the fingerprint of today's configuration, `parked_for` that of the one which a
+    parking is the fault of; None for a person's wish.
+    """
 
     def __init__(self, clock: Clock, park_after: int) -> None:
         self._clock = clock
@@ -16,8 +20,10 @@ class Parking:
         self._cause: str | None = None
         self._strikes = 0
         self._until = -math.inf
+        self.setup: str | None = None
         self.reason: str | None = None
         self.until_ms: int | None = None
+        self.parked_for: str | None = None
 
     @property
     def is_parked(self) -> bool:
@@ -30,17 +36,19 @@ class Parking:
         """Monotonic time of the end; None while only a person can end it."""
         return self._until if math.isfinite(self._until) else None
 
-    def park(self, reason: str, until_ms: int | None) -> None:
+    def park(self, reason: str, until_ms: int | None, parked_for: str | None = None) -> None:
         """The longer of two parkings holds: a quota's date does not lift a person's stop."""
         until = self._monotonic(until_ms)
         if not self.is_parked or until >= self._until:
             self.reason = reason
             self.until_ms = until_ms
+            self.parked_for = parked_for
             self._until = until
 
     def resume(self) -> None:
         self.reason = None
         self.until_ms = None
+        self.parked_for = None
         self._until = -math.inf
         self.mended()
 
@@ -49,7 +57,7 @@ class Parking:
         self._strikes = self._strikes + 1 if cause == self._cause else 1
         self._cause = cause
         if until_ms is not None or self._strikes >= self._park_after:
-            self.park(reason, until_ms)
+            self.park(reason, until_ms, self.setup)
 
     def mended(self) -> None:
         self._cause = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from gradeq.clock import Clock
@@ -15,8 +16,8 @@ from gradeq.limiter.estimates import REFUSED, UNUSED, Estimates
 from gradeq.limiter.gate import Epoch
 from gradeq.limiter.leaders import Leaders
 from gradeq.limiter.permit import Charges, Denied, Permit
-from gradeq.limiter.reading import Gauge, Minute, Reading, Tally
-from gradeq.limiter.state import PoolState
+from gradeq.limiter.reading import Gauge, Hour, Minute, Reading, Tally
+from gradeq.limiter.state import PoolState, Setup
 
 PARK_AFTER = 5
 _GATE_JITTER_SECONDS = 0.2
@@ -32,7 +33,8 @@ class Pool:
     Every permit ends in exactly one of `release`, `answered`, `refused`, `overloaded`,
     `loading`, `failed` or `unmendable`. `on_change` is called with the pool after each change of
     what `state()` would tell; let it only take a note. With a `state` the pool goes on where
-    that left off; without one it has no tokens to spend and lets one call try.
+    that left off; without one it has no tokens to spend and lets one call try. `setup` says whose
+    pool it is.
 
     Raises ConfigError for a concurrency below 1 or a limit that is not above 0.
     """
@@ -45,11 +47,13 @@ class Pool:
         clock: Clock,
         rng: Random,
         state: PoolState | None = None,
+        setup: Setup | None = None,
         on_change: Callable[[Pool], None] | None = None,
         park_after: int = PARK_AFTER,
     ) -> None:
         _check(name, limits)
         self.name = name
+        self.setup = setup or Setup()
         self.refused_total = 0
         self.requests_total = 0
         self._clock = clock
@@ -60,13 +64,27 @@ class Pool:
         self._cuts = Epoch()
         self._estimates = Estimates(limits)
         self._leaders = Leaders(is_used=limits.caches_prompts)
+        self._is_auto = limits.auto
         self._minute = Minute(clock.monotonic())
+        self._refused = Hour()
         self._tally = Tally(clock.monotonic())
         self._admission = Admission(limits, clock, rng, park_after, state)
+        self._admission.parking.setup = self.setup.fingerprint
 
     @property
     def in_flight(self) -> int:
         return len(self._open)
+
+    @property
+    def is_untried(self) -> bool:
+        """True until its first call where nothing was stored of it."""
+        return self._admission.is_untried
+
+    @property
+    def parked_reason(self) -> str | None:
+        """Why nothing starts until a person or a date ends it; None where that is not so."""
+        parking = self._admission.parking
+        return parking.reason if parking.is_parked else None
 
     def room(self) -> int:
         """How many typical calls could start at this instant."""
@@ -140,6 +158,7 @@ class Pool:
         now = self._end(permit, REFUSED)
         self.refused_total += 1
         self._minute.count(now, refused=1)
+        self._refused.count(now)
         self._admission.breaker.ended(permit.seq)
         self._admission.hear(signals, permit, now)
         if self._cuts.is_news(permit.seq):
@@ -209,7 +228,7 @@ class Pool:
 
     def state(self) -> PoolState:
         """What to store for the next process; calls in flight count as spent."""
-        return self._admission.state(self._clock)
+        return replace(self._admission.state(self._clock), providers=self.setup.providers)
 
     def reading(self) -> Reading:
         """What limits the speed now."""
@@ -228,7 +247,12 @@ class Pool:
                 for each in self._admission.accounts
             ),
             limited_for=self._tally.seconds(now),
-            parked_reason=self._admission.parking.reason,
+            parked_reason=self.parked_reason,
+            is_auto=self._is_auto,
+            refused_last_hour=self._refused.read(now),
+            refused_total=self.refused_total,
+            requests_total=self.requests_total,
+            at_ms=self._clock.now_ms(),
         )
 
     def _typical_charges(self) -> Charges:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import msgspec
 
 from gradeq.limiter.base import Bucket, LimitedBy
 
 _SECONDS = 60
+_MINUTES = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,8 @@ class Reading:
     provider's rate would keep busy (Little's law: rate times mean duration), None while unknown.
     `room` is how many calls could start, `wait_seconds` how long a gate, the breaker or a parking
     still lasts (infinite while only a person can end it), `limited_for` the seconds that each
-    cause has held calls back so far.
+    cause has held calls back so far. `at_ms` is the wall time of the instant; totals count since
+    the process started.
     """
 
     limited_by: LimitedBy
@@ -74,6 +80,42 @@ class Reading:
     levels: tuple[Gauge, ...]
     limited_for: Mapping[LimitedBy, float]
     parked_reason: str | None = None
+    is_auto: bool = False
+    """True where `concurrency` is found and not configured."""
+    refused_last_hour: int = 0
+    refused_total: int = 0
+    requests_total: int = 0
+    at_ms: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only what JSON knows: a wait without an end is None."""
+        told: dict[str, Any] = msgspec.to_builtins(self, str_keys=True)
+        return {**told, "wait_seconds": finite(self.wait_seconds)}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Self:
+        """Raise ValueError where `stored` is not what `to_dict` made; unknown keys are ignored."""
+        wait = stored.get("wait_seconds")
+        return msgspec.convert({**stored, "wait_seconds": math.inf if wait is None else wait}, cls)
+
+    def aged(self, now_ms: int) -> Self:
+        """The same reading at a later time, as far as time alone changes it."""
+        seconds = self.seconds_old(now_ms)
+        last = LastMinute(0, 0, 0, 0) if seconds >= _SECONDS else self.last_minute
+        return replace(self, wait_seconds=max(0.0, self.wait_seconds - seconds), last_minute=last)
+
+    def seconds_old(self, now_ms: int) -> float:
+        return max(0.0, (now_ms - self.at_ms) / 1000)
+
+    def eta_seconds(self, calls: int) -> float | None:
+        """Seconds until `calls` more are answered, at the pace of the last minute.
+
+        None while there is no pace, or while only a person can help.
+        """
+        pace = self.last_minute.answered_per_second
+        if pace <= 0 or math.isinf(self.wait_seconds):
+            return None
+        return round(max(0.0, self.wait_seconds) + calls / pace, 1)
 
     @property
     def text(self) -> str:
@@ -82,11 +124,11 @@ class Reading:
             case LimitedBy.PARKED:
                 return f"parked: {self.parked_reason}{self._until()}"
             case LimitedBy.RETRY_AFTER:
-                return f"rate limit: the provider asked to wait, {self.wait_seconds:.0f} s left"
+                return f"rate limit: the provider asked to wait, {self._left()} left"
             case LimitedBy.OVERLOAD:
                 return f"overload: the provider is overloaded or not ready{self._overload()}"
             case LimitedBy.CONCURRENCY:
-                return f"concurrency: {self.in_flight} of {self.concurrency}{self._allowed()}"
+                return f"concurrency: {self.in_flight} of {self._slots()}{self._allowed()}"
             case LimitedBy.NOTHING:
                 return f"nothing: {self.in_flight} in flight, {self.room} more could start"
             case bucket:
@@ -95,12 +137,18 @@ class Reading:
     def _until(self) -> str:
         if math.isinf(self.wait_seconds):
             return " (until resumed)"
-        return f" ({self.wait_seconds:.0f} s left)"
+        return f" ({self._left()} left)"
+
+    def _left(self) -> str:
+        return duration(self.wait_seconds)
+
+    def _slots(self) -> str:
+        return f"{self.concurrency} (auto)" if self.is_auto else f"{self.concurrency}"
 
     def _overload(self) -> str:
         if self.wait_seconds > 0:
-            return f", next try in {self.wait_seconds:.0f} s"
-        return f", {self.in_flight} of {self.concurrency} in flight"
+            return f", next try in {self._left()}"
+        return f", {self.in_flight} of {self._slots()} in flight"
 
     def _allowed(self) -> str:
         if self.concurrency_needed is None or self.concurrency_needed <= self.concurrency:
@@ -170,6 +218,30 @@ class Minute:
             slot[column] = 0
 
 
+class Hour:
+    """How many there were in the last 60 minutes, in slots of one minute."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self) -> None:
+        self._slots: deque[list[int]] = deque()
+
+    def count(self, now: float) -> None:
+        minute = math.floor(now / _SECONDS)
+        if not self._slots or self._slots[-1][0] < minute:
+            self._slots.append([minute, 0])
+        self._slots[-1][1] += 1
+        self._forget(minute)
+
+    def read(self, now: float) -> int:
+        self._forget(math.floor(now / _SECONDS))
+        return sum(count for _, count in self._slots)
+
+    def _forget(self, minute: int) -> None:
+        while self._slots and self._slots[0][0] <= minute - _MINUTES:
+            self._slots.popleft()
+
+
 class Tally:
     """How long each cause has held calls back: the time from one look to the next."""
 
@@ -188,3 +260,21 @@ class Tally:
     def seconds(self, now: float) -> dict[LimitedBy, float]:
         self.note(self._cause, now)
         return dict(self._seconds)
+
+
+def finite(seconds: float) -> float | None:
+    """JSON has no infinity: None while only a person can end a wait."""
+    return None if math.isinf(seconds) else seconds
+
+
+def duration(seconds: float) -> str:
+    """`12 s`, `3 min`, `2 h 05 min`, `3 d 2 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    if hours < 48:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{hours // 24} d {hours % 24} h"

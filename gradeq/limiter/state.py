@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -13,6 +13,16 @@ from gradeq.clock import Clock
 from gradeq.limiter.base import Bucket, LimitedBy
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a pool was configured as: the providers that use it, by their names, and a fingerprint
+    of everything that a parking may be the fault of. None where nothing is configured.
+    """
+
+    providers: tuple[str, ...] = ()
+    fingerprint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,17 @@ class PoolState:
     breaker_until_ms: int | None = None
     parked_reason: str | None = None
     parked_until_ms: int | None = None
+    parked_for: str | None = None
+    """The fingerprint of the setup that was at fault; None for a stop by a person."""
+    providers: tuple[str, ...] = ()
+    """Whose pool it is, by the names that people know."""
+
+    def is_parked(self, now_ms: int) -> bool:
+        is_over = self.parked_until_ms is not None and self.parked_until_ms <= now_ms
+        return self.parked_reason is not None and not is_over
+
+    def unparked(self) -> Self:
+        return replace(self, parked_reason=None, parked_until_ms=None, parked_for=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Only what JSON knows."""
@@ -102,3 +123,21 @@ class Anchor:
 
     def to_monotonic(self, wall_ms: int) -> float:
         return self.monotonic + (wall_ms - self.wall_ms) / 1000
+
+
+def outdated(states: Mapping[str, PoolState], setups: Mapping[str, Setup]) -> list[str]:
+    """The pools whose parking is the fault of a setup that is no more.
+
+    Their provider has another key, address, model or limit now; a stop by a person stays.
+    """
+    configured = {provider for setup in setups.values() for provider in setup.providers}
+    return [
+        name
+        for name, state in states.items()
+        if state.parked_for is not None
+        and (
+            setups[name].fingerprint != state.parked_for
+            if name in setups
+            else not configured.isdisjoint(state.providers)
+        )
+    ]

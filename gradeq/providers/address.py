@@ -54,10 +54,10 @@ def model_family(model: str) -> str:
     return claude.group() if claude else _DATED.sub("", model)
 
 
-def pool_name(base_url: str, fingerprint: str, model: str) -> str:
-    """Names what the provider limits; holds no query and no credential."""
+def pool_name(base_url: str, fingerprint: str | None, model: str) -> str:
+    """Names what the provider limits; holds no query and no credential, only its fingerprint."""
     path = urlsplit(base_url).path.rstrip("/")
-    return f"{host_of(base_url)}{path} {fingerprint} {model_family(model)}"
+    return f"{host_of(base_url)}{path} {fingerprint or 'no-key'} {model_family(model)}"
 
 
 def _split(base_url: str) -> SplitResult:

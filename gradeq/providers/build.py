@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from gradeq.clock import Clock
-from gradeq.config import ProviderSettings
+from gradeq.config import AUTO, ProviderSettings
 from gradeq.errors import ConfigError
 from gradeq.limiter.base import Limits
-from gradeq.providers.address import host_of, on_this_machine, with_version
+from gradeq.providers.address import host_of, on_this_machine, pool_name, with_version
 from gradeq.providers.base import Provider
 from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
@@ -37,6 +40,9 @@ DEFAULT_BASE_URL: Mapping[str, str] = MappingProxyType(
         "gemini": "https://generativelanguage.googleapis.com",
     }
 )
+
+AUTO_STARTS_WITH = 5
+"""Calls in flight at first, where the concurrency is to be found."""
 
 ANTHROPIC_CACHE_READ = 0.1
 ANTHROPIC_CACHE_WRITE = 1.25
@@ -127,6 +133,25 @@ def key_variable(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
     return next((name for name in names if environ.get(name, "").strip()), names[0])
 
 
+def pool_of(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
+    """The pool of a provider that is built now; another one where its key has changed.
+
+    Raises ConfigError where there is no key that can be used.
+    """
+    reach = _reach(settings, environ)
+    fingerprint = reach.credential.fingerprint if reach.credential else None
+    return pool_name(reach.base_url, fingerprint, settings.model)
+
+
+def fingerprint_of(settings: ProviderSettings, provider: Provider) -> str:
+    """Changes with everything that the parking of a provider's pool may be the fault of: address,
+    key, model, limits, and how the key is sent.
+    """
+    made_of = (settings.kind, settings.base_url, settings.model, settings.auth)
+    told = msgspec.json.encode((provider.pool, made_of, provider.limits))
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
 def _assembled(
     settings: ProviderSettings,
     base_url: str,
@@ -170,8 +195,11 @@ def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
 
 
 def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
+    asked, most = settings.concurrency, settings.max_concurrency
     return Limits(
-        concurrency=settings.concurrency,
+        concurrency=min(AUTO_STARTS_WITH, most) if asked == AUTO else asked,
+        auto=asked == AUTO,
+        max_concurrency=most,
         requests_per_minute=settings.requests_per_minute,
         input_tokens_per_minute=settings.input_tokens_per_minute,
         output_tokens_per_minute=settings.output_tokens_per_minute,
@@ -231,7 +259,16 @@ def _check(settings: ProviderSettings) -> None:
         raise ConfigError(
             f"Provider {name!r} has auth = {settings.auth!r}. Choose: {', '.join(AUTH_STYLES)}."
         )
-    if settings.concurrency < 1 or not settings.timeout_seconds > 0:
+    if not _is_count(settings.concurrency) and settings.concurrency != AUTO:
         raise ConfigError(
-            f"Provider {name!r}: concurrency must be 1 or more and timeout_seconds above 0."
+            f"Provider {name!r} has concurrency = {settings.concurrency!r}. "
+            'It must be a whole number, 1 or more, or "auto".'
         )
+    if not _is_count(settings.max_concurrency) or not settings.timeout_seconds > 0:
+        raise ConfigError(
+            f"Provider {name!r}: max_concurrency must be 1 or more and timeout_seconds above 0."
+        )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1

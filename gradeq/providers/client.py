@@ -89,7 +89,7 @@ class HttpProvider(Generic[Form]):
         self._prices = prices or Prices()
         self._caller = Caller(host_of(base_url), base_url, model, key_name, credential)
         self._headers = request_headers(dialect, credential, auth)
-        fingerprint = credential.fingerprint if credential else "no-key"
+        fingerprint = credential.fingerprint if credential else None
         self._pool = pool_name(base_url, fingerprint, model)
 
     @property
@@ -113,6 +113,16 @@ class HttpProvider(Generic[Form]):
 
     def price(self, usage: Usage) -> float:
         return self._prices.of(usage)
+
+    @property
+    def is_priced(self) -> bool:
+        return self._prices.are_set
+
+    def worst_price(self, prompt: Prompt) -> float:
+        if not self._prices.are_set:
+            return 0.0
+        sent = len(self._dialect.encode(prompt, self._learner.form))
+        return self._prices.at_most(sent, prompt.max_output_tokens)
 
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One HTTP attempt. A refusal that teaches which parts of the dialect to leave out comes

@@ -72,12 +72,13 @@ class JobSummary(Struct, frozen=True):
 
 
 class JobAnswer(JobSummary, frozen=True):
-    """A job with all its tries.
+    """A job with all its tries, and what they have cost together.
 
     `result` is a summary of the grade that it made, or what a job of another kind returned.
     """
 
     attempts: list[AttemptRow]
+    cost: float
     result: Any
     waiting: Waiting | None
 
@@ -118,6 +119,9 @@ class BatchAnswer(Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None
     eta_seconds: float | None = None
     limited_by: str | None = None
     text: str | None = None
@@ -147,20 +151,51 @@ class MinuteAnswer(Struct, frozen=True):
 
 
 class PoolAnswer(Struct, frozen=True):
-    """One pool. `wait_seconds` is None while only a person can end the wait."""
+    """One pool. `providers` are the names that it can be resumed by, too; `wait_seconds` is None
+    while only a person can end the wait, `eta_seconds` while nobody knows when its open work is
+    done. Totals count since the process started.
+    """
 
     name: str
+    providers: tuple[str, ...]
     limited_by: str
     text: str
     in_flight: int
     room: int
     concurrency: int
+    is_auto: bool
     concurrency_needed: int | None
     wait_seconds: float | None
+    eta_seconds: float | None
     parked_reason: str | None
+    refused_last_hour: int
+    refused_total: int
+    requests_total: int
     levels: list[LevelReading]
     last_minute: MinuteAnswer
     backlog: Backlog
+
+
+class DayAnswer(Struct, frozen=True):
+    """What the calls of a local day have cost, may have cost and may still cost, and their cap."""
+
+    day: str
+    cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None = None
+
+
+class PoolResumed(Struct, frozen=True):
+    """`reason` is why it stood still, None where it did not; `batch_ids` are the batches that
+    gradeq had paused for it and that go on. `moved_to` is the pool that the work goes through now,
+    where the key file held another key.
+    """
+
+    pool: str
+    reason: str | None
+    batch_ids: tuple[int, ...]
+    moved_to: str | None
 
 
 class QueueAnswer(Struct, frozen=True):
@@ -169,6 +204,7 @@ class QueueAnswer(Struct, frozen=True):
     pools: list[PoolAnswer]
     running: int
     strays: list[Backlog]
+    today: DayAnswer
 
 
 class StatsAnswer(Struct, frozen=True):
@@ -178,6 +214,7 @@ class StatsAnswer(Struct, frozen=True):
     assignments: int
     submissions: Badges
     work: Totals
+    today: DayAnswer
     events: int
 
 

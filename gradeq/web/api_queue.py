@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from dataclasses import asdict, fields
 
+from msgspec import structs
+
+from gradeq.days import day_of
 from gradeq.limiter.pool import Pool
+from gradeq.limiter.reading import finite
 from gradeq.store.base import Backlog, Badges
 from gradeq.web.answers import (
     told,
 )
 from gradeq.web.answers_work import (
+    DayAnswer,
     Health,
     LevelReading,
     MinuteAnswer,
     PoolAnswer,
+    PoolResumed,
     QueueAnswer,
     StatsAnswer,
 )
+from gradeq.web.bodies import By, Name
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
+
+log = logging.getLogger("gradeq")
 
 
 async def queue(site: Site) -> QueueAnswer:
@@ -32,25 +41,47 @@ async def queue(site: Site) -> QueueAnswer:
         ],
         running=sum(one.processing for one in backlogs.values()),
         strays=[one for name, one in sorted(backlogs.items()) if name not in pools],
+        today=await _today(site),
     )
+
+
+async def _today(site: Site) -> DayAnswer:
+    engine = site.engine
+    row = await site.store.day(day_of(engine.clock.now_ms()))
+    return structs.replace(told(DayAnswer, row), cost_cap=engine.caps.per_day)
 
 
 def _pool(pool: Pool, backlog: Backlog) -> PoolAnswer:
     reading = pool.reading()
     return PoolAnswer(
         name=pool.name,
+        providers=pool.setup.providers,
         limited_by=reading.limited_by.value,
         text=reading.text,
         in_flight=reading.in_flight,
         room=reading.room,
         concurrency=reading.concurrency,
+        is_auto=reading.is_auto,
         concurrency_needed=reading.concurrency_needed,
-        wait_seconds=None if math.isinf(reading.wait_seconds) else reading.wait_seconds,
+        wait_seconds=finite(reading.wait_seconds),
+        eta_seconds=reading.eta_seconds(backlog.moving),
         parked_reason=reading.parked_reason,
+        refused_last_hour=reading.refused_last_hour,
+        refused_total=reading.refused_total,
+        requests_total=reading.requests_total,
         levels=[told(LevelReading, gauge) for gauge in reading.levels],
         last_minute=told(MinuteAnswer, reading.last_minute),
         backlog=backlog,
     )
+
+
+async def resume(site: Site, pool: Name, body: By) -> PoolResumed:
+    """Go on with a parked pool, and with the batches that gradeq paused for the same cause. `pool`
+    is its name, its provider's, or a part that means only one. A key file is read again.
+    """
+    resumed = await site.engine.resume_pool(pool)
+    log.info("pool %s resumed by %s", resumed.pool, body.by)
+    return told(PoolResumed, resumed)
 
 
 async def stats(site: Site) -> StatsAnswer:
@@ -61,6 +92,7 @@ async def stats(site: Site) -> StatsAnswer:
         assignments=len(rows),
         submissions=_summed([badges for _, _, badges in rows]),
         work=await site.store.totals(),
+        today=await _today(site),
         events=await site.store.last_event(),
     )
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-
 from msgspec import structs
 
+from gradeq import money
 from gradeq.limiter.reading import Reading
 from gradeq.model import JobState
 from gradeq.store.base import BatchRow, JobRow, QueuePosition
@@ -16,6 +15,7 @@ from gradeq.web.site import Site
 _PAUSED = "paused"
 _SCHEDULED = "run_at"
 _NO_GRADER = "no_grader"
+_COST_CAP = "cost_cap"
 
 
 async def why_waiting(site: Site, job: JobRow) -> Waiting | None:
@@ -55,19 +55,11 @@ def paused_text(by: str | None, reason: str | None) -> str:
 def _job_eta(site: Site, position: QueuePosition, reading: Reading | None) -> float | None:
     if reading is None or position.paused_by is not None:
         return None
-    turn = eta_seconds(reading, position.ahead + 1)
+    turn = reading.eta_seconds(position.ahead + 1)
     if turn is None or not position.waiting:
         return turn
     until_due = (position.run_at - site.engine.clock.now_ms()) / 1000
     return max(turn, round(until_due, 1))
-
-
-def eta_seconds(reading: Reading, calls: int) -> float | None:
-    """At the pace of the last minute; None while there is none, or while only a person can help."""
-    pace = reading.last_minute.answered_per_second
-    if pace <= 0 or math.isinf(reading.wait_seconds):
-        return None
-    return round(max(0.0, reading.wait_seconds) + calls / pace, 1)
 
 
 def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
@@ -77,11 +69,13 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
         return answer
     if row.paused_by is not None:
         return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
+    if row.is_short:
+        return _held(answer, _COST_CAP, money.told_short(row.cost_cap))
     pool = site.engine.pools.get(row.pool)
     if pool is None:
         return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")
     reading = pool.reading()
-    eta = eta_seconds(reading, row.pending + row.processing)
+    eta = reading.eta_seconds(row.pending + row.processing)
     return _held(answer, reading.limited_by.value, reading.text, eta)
 
 

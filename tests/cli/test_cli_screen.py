@@ -14,13 +14,14 @@ from rich.live import Live
 
 from gradeq.cli.logs import each_message_once
 from gradeq.cli.say import counted, table
-from gradeq.cli.screen import Bar, PlainLines, counts, duration, pace
+from gradeq.cli.screen import Bar, PlainLines, counts, pace
 from gradeq.cli.session import limited_longest
 from gradeq.cli.signals import stopping
 from gradeq.cli.watch import Spent, Standing, Watch, Work
 from gradeq.clock import ManualClock, SystemClock
 from gradeq.limiter.base import LimitedBy, Limits
 from gradeq.limiter.pool import Pool
+from gradeq.limiter.reading import duration
 from gradeq.model import NewSubmission
 from gradeq.store.base import SubmitOrder
 from gradeq.store.sqlite import SqliteStore
@@ -59,15 +60,15 @@ def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("seconds", "told"),
     [
-        (None, "?"),
         (0.4, "0 s"),
         (89, "89 s"),
         (90, "2 min"),
         (3599, "1 h 00 min"),
         (7500, "2 h 05 min"),
+        (200_000, "2 d 7 h"),
     ],
 )
-def test_durations(seconds: float | None, told: str):
+def test_durations(seconds: float, told: str):
     assert duration(seconds) == told
 
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Cost, Level, LimitedBy, Limits, Signals, Usage
-from gradeq.limiter.reading import Minute, Tally
+from gradeq.limiter.reading import Hour, Minute, Reading, Tally
 
 from .helpers import SILENT, USED, a_pool, start_all, started, told, warm_up
 
@@ -80,8 +81,8 @@ def test_an_overload_tells_when_the_next_try_is(clock: ManualClock) -> None:
 
 def test_a_parking_tells_why_and_until_when(clock: ManualClock) -> None:
     pool = a_pool(clock)
-    pool.park("daily quota is spent", clock.now_ms() + 90_000)
-    assert pool.reading().text == "parked: daily quota is spent (90 s left)"
+    pool.park("daily quota is spent", clock.now_ms() + 3_600_000)
+    assert pool.reading().text == "parked: daily quota is spent (1 h 00 min left)"
     pool.park("stopped by the operator")
     reading = pool.reading()
     assert reading.text == "parked: stopped by the operator (until resumed)"
@@ -128,6 +129,82 @@ def test_it_adds_up_how_long_each_cause_held_calls_back(clock: ManualClock) -> N
     limited = pool.reading().limited_for
     assert limited[LimitedBy.CONCURRENCY] == pytest.approx(20)
     assert limited[LimitedBy.RETRY_AFTER] == pytest.approx(6)
+
+
+def test_refusals_of_the_last_hour_and_since_the_start(clock: ManualClock) -> None:
+    pool = a_pool(clock)
+    for _ in range(3):
+        pool.refused(started(pool), Signals(retry_after=1.0))
+        clock.advance(1200)
+    reading = pool.reading()
+    assert (reading.refused_last_hour, reading.refused_total, reading.requests_total) == (2, 3, 3)
+    clock.advance(3600)
+    reading = pool.reading()
+    assert (reading.refused_last_hour, reading.refused_total) == (0, 3)
+
+
+def test_an_hour_slides_by_minutes() -> None:
+    hour = Hour()
+    for minute in range(120):
+        hour.count(minute * 60.0)
+    assert hour.read(119 * 60) == 60
+    assert hour.read(149 * 60) == 30
+    assert hour.read(1e6) == 0
+
+
+def test_a_concurrency_that_is_found_says_so(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=5, auto=True))
+    warm_up(pool, clock)
+    start_all(pool)
+    assert pool.reading().is_auto
+    assert pool.reading().text == "concurrency: 5 of 5 (auto) in flight"
+    assert not a_pool(clock).reading().is_auto
+
+
+def test_the_open_work_is_done_at_the_pace_of_the_last_minute(clock: ManualClock) -> None:
+    pool = a_pool(clock)
+    assert pool.reading().eta_seconds(10) is None
+    for _ in range(10):
+        warm_up(pool, clock, seconds=2.0)
+    assert pool.reading().eta_seconds(30) == pytest.approx(60, rel=0.1)
+    pool.refused(started(pool), Signals(retry_after=100.0))
+    assert pool.reading().eta_seconds(30) == pytest.approx(160, rel=0.1)
+    pool.park("stopped by the operator")
+    assert pool.reading().eta_seconds(30) is None
+
+
+def test_a_reading_is_the_same_after_json(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(concurrency=3, output_tokens_per_minute=8000))
+    warm_up(pool, clock, told(requests=(1000, 900)))
+    for park in (False, True):
+        if park:
+            pool.park("stopped by the operator")
+        reading = pool.reading()
+        stored = json.loads(json.dumps(reading.to_dict()))
+        assert Reading.from_dict({**stored, "from_the_future": 1}) == reading
+        assert Reading.from_dict(stored).text == reading.text
+
+
+@pytest.mark.parametrize("spoilt", [{}, {"limited_by": "coffee"}, {"wait_seconds": "long"}])
+def test_a_spoilt_reading_is_an_error(clock: ManualClock, spoilt: dict[str, object]) -> None:
+    stored = {**a_pool(clock).reading().to_dict(), **spoilt} if spoilt else {}
+    with pytest.raises(ValueError, match=r"."):
+        Reading.from_dict(stored)
+
+
+def test_a_stored_reading_grows_old(clock: ManualClock) -> None:
+    pool = a_pool(clock)
+    pool.refused(started(pool), Signals(retry_after=100.0))
+    reading = pool.reading()
+    clock.advance(40)
+    aged = reading.aged(clock.now_ms())
+    assert aged.seconds_old(clock.now_ms()) == 40
+    assert aged.text == "rate limit: the provider asked to wait, 60 s left"
+    assert aged.last_minute == reading.last_minute
+    clock.advance(1000)
+    aged = reading.aged(clock.now_ms())
+    assert (aged.wait_seconds, aged.last_minute.requests) == (0, 0)
+    assert reading.aged(reading.at_ms - 5000) == reading, "a wall clock that was set back"
 
 
 def test_a_minute_slides(clock: ManualClock) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, LimitedBy, Limits, Signals
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.limiter.state import BucketState, PoolState
+from gradeq.limiter.state import BucketState, PoolState, Setup, outdated
 
 from .helpers import SILENT, USED, a_pool, gauge, level, start_all, started, told, wait, warm_up
 
@@ -141,6 +143,134 @@ def test_a_parking_until_a_date_ends_at_that_date(clock: ManualClock) -> None:
     assert wait(a_pool(clock, state=stored), clock) == pytest.approx(1800)
     clock.advance(1801)
     assert a_pool(clock, state=stored).room() == 5
+
+
+def test_a_parking_knows_what_it_is_the_fault_of(clock: ManualClock) -> None:
+    pool = a_pool(clock, park_after=1, setup=Setup(("claude",), "as-it-was"))
+    pool.unmendable(started(pool), "the key was refused")
+    state = restarted(pool, clock).state()
+    assert (state.parked_for, state.is_parked(clock.now_ms())) == ("as-it-was", True)
+    assert pool.state().providers == ("claude",)
+    assert state.unparked().parked_for is None
+    assert not state.unparked().is_parked(clock.now_ms())
+
+
+def parked(*providers: str, setup: str | None = "as-it-was") -> PoolState:
+    return PoolState(1, parked_reason="why", parked_for=setup, providers=providers)
+
+
+@pytest.mark.parametrize(
+    ("state", "setups", "is_outdated"),
+    [
+        (parked("claude"), {"pool": Setup(("claude",), "as-it-was")}, False),
+        (parked("claude"), {"pool": Setup(("claude",), "changed")}, True),
+        (parked("claude"), {"another": Setup(("claude",), "changed")}, True),
+        (parked("claude"), {"another": Setup(("school",), "as-it-was")}, False),
+        (parked("claude"), {}, False),
+        (parked("claude", setup=None), {"pool": Setup(("claude",), "changed")}, False),
+        (parked(), {"another": Setup(("claude",), "x")}, False),
+    ],
+    ids=[
+        "same setup",
+        "another setup of the same pool",
+        "the provider has another key",
+        "another provider is used today",
+        "no provider is used today",
+        "a person's stop",
+        "nobody's",
+    ],
+)
+def test_a_parking_ends_with_the_setup_that_it_is_the_fault_of(
+    state: PoolState, setups: dict[str, Setup], is_outdated: bool
+) -> None:
+    assert outdated({"pool": state}, setups) == (["pool"] if is_outdated else [])
+
+
+# Sleep: the wall clock and the monotonic one go apart ------------------------------------------
+
+
+class TwoClocks(ManualClock):
+    """A wall clock that can be moved by itself, as by a sleeping laptop or by a person."""
+
+    jump_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.jump_ms
+
+
+def a_pool_in_trouble(clock: ManualClock, retry_after: float) -> Pool:
+    """Gate closed, bucket drained, an outage, calls on their way."""
+    pool = a_busy_pool(clock)
+    clock.advance(1)
+    first, second, *_ = start_all(pool)
+    pool.overloaded(first, SILENT)
+    pool.refused(second, Signals(retry_after=retry_after))
+    return pool
+
+
+JUMPS = st.integers(-30 * 24 * HOUR_MS, 30 * 24 * HOUR_MS)
+
+
+@given(jump_ms=JUMPS, retry_after=st.floats(1, 7200))
+def test_a_process_that_slept_neither_bursts_nor_forgets(jump_ms: int, retry_after: float) -> None:
+    clock = TwoClocks()
+    pool = a_pool_in_trouble(clock, retry_after)
+    before = pool.reading()
+    clock.jump_ms = jump_ms
+    after = pool.reading()
+    assert (after.limited_by, after.room) == (before.limited_by, 0)
+    assert after.wait_seconds == pytest.approx(before.wait_seconds)
+    assert [one.level for one in after.levels] == [one.level for one in before.levels]
+
+
+@given(jump_ms=JUMPS, retry_after=st.floats(1, 7200), later=st.floats(0, 7200))
+def test_what_a_process_stores_after_a_sleep_says_the_same(
+    jump_ms: int, retry_after: float, later: float
+) -> None:
+    """Killed `later` seconds after it woke up, and started again at once."""
+    clock = TwoClocks()
+    pool = a_pool_in_trouble(clock, retry_after)
+    clock.jump_ms = jump_ms
+    clock.advance(later)
+    again = restarted(pool, clock)
+    left = pool.reading().wait_seconds
+    assert left <= again.reading().wait_seconds <= left + 0.002
+    for bucket in (Bucket.REQUESTS, Bucket.INPUT_TOKENS):
+        assert level(again, bucket) <= level(pool, bucket)
+        assert level(again, bucket) == pytest.approx(level(pool, bucket), rel=1e-3, abs=2)
+    assert again.state().breaker_cap == pool.state().breaker_cap
+
+
+@given(asleep=st.floats(0, 30 * 86_400), retry_after=st.floats(1, 7200))
+def test_a_start_after_a_sleep_takes_the_sleep_as_time_that_passed(
+    asleep: float, retry_after: float
+) -> None:
+    """The monotonic clock stood still, or began anew with the machine."""
+    clock = TwoClocks()
+    pool = a_pool_in_trouble(clock, retry_after)
+    left = pool.reading().wait_seconds
+    stored = pool.state()
+    clock.jump_ms = round(asleep * 1000)
+    again = a_pool(clock, WIDE, state=stored)
+    wait = again.reading().wait_seconds
+    assert wait == pytest.approx(max(0.0, left - asleep), abs=0.002)
+    full = gauge(again, Bucket.INPUT_TOKENS)
+    assert full.level <= full.limit
+
+
+@given(back_ms=st.integers(0, 30 * 24 * HOUR_MS), retry_after=st.floats(1, 7200))
+def test_a_start_with_a_clock_set_back_waits_no_longer_than_the_whole_wait(
+    back_ms: int, retry_after: float
+) -> None:
+    clock = TwoClocks()
+    pool = a_pool_in_trouble(clock, retry_after)
+    left = pool.reading().wait_seconds
+    stored = pool.state()
+    clock.jump_ms = -back_ms
+    again = a_pool(clock, WIDE, state=stored)
+    assert left <= again.reading().wait_seconds <= left + 0.002
+    clock.advance(again.reading().wait_seconds)
+    assert again.reading().wait_seconds == 0
 
 
 def test_a_limit_lowered_in_the_configuration_holds_at_once(clock: ManualClock) -> None:

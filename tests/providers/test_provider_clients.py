@@ -407,7 +407,7 @@ async def test_defaults():
     assert claude.pool.startswith("api.anthropic.com/v1 ")
     assert claude.pool.endswith(" claude-sonnet-4")
     assert gpt_5.pool.startswith("api.openai.com/v1 ")
-    assert claude.limits == Limits()
+    assert claude.limits == Limits(caches_prompts=True)
     assert gpt_5.limits == Limits(reserves_output=True, counts_cache_reads=True)
 
 
@@ -428,7 +428,9 @@ async def test_settings_become_limits_and_prices():
         price_input=3.0,
         price_output=15.0,
     )
-    assert provider.limits == Limits(50, 1000, 450_000, 90_000, tokens_per_minute=500_000)
+    assert provider.limits == Limits(
+        50, 1000, 450_000, 90_000, tokens_per_minute=500_000, caches_prompts=True
+    )
     usage = Usage(1_000_000, 100_000, cache_read_tokens=1_000_000)
     assert provider.price(usage) == pytest.approx(0.3 + 1.5)
     assert build().price(usage) == 0.0

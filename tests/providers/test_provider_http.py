@@ -85,7 +85,10 @@ async def test_redirects_are_not_followed(server, client):
     assert len(server.requests) == 1
 
 
-async def test_a_hundred_at_once(server, client):
+async def test_a_hundred_at_once(server, monkeypatch):
+    """No pool of connections is a hidden limit, nor is how many may be opening."""
+    monkeypatch.setattr(http, "CONNECTING_AT_ONCE", 10)
+    client = HttpClient(server.url, timeout=5)
     everyone_here = asyncio.Event()
 
     async def together(exchange: Exchange) -> None:
@@ -96,6 +99,7 @@ async def test_a_hundred_at_once(server, client):
 
     server.will(together)
     replies = await asyncio.gather(*(post(client) for _ in range(100)))
+    await client.aclose()
     assert all(isinstance(reply, HttpResponse) for reply in replies)
     assert server.connections == 100
 

@@ -13,9 +13,9 @@ from gradeq.store.sql import load_queries
 from .big_database import build, triggers_of
 
 ROWS = 200_000
-# What may be walked through: tables with a row per class or order, not per paper, and an index
-# that holds no more than the work in hand.
-SMALL = {"limiter_state", "assignments", "batches"}
+# What may be walked through: tables with a row per class, order, pool or call in hand, not per
+# paper, and an index that holds no more than the work in hand.
+SMALL = {"limiter_state", "assignments", "batches", "reservations", "short_pools"}
 BOUNDED = {"jobs_processing"}
 QUERIES = load_queries()
 # They recount what triggers keep, so they read everything; they run only when asked for.

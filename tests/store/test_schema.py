@@ -183,9 +183,25 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (
         "an attempt that failed for no reason",
         "",
-        "INSERT INTO attempts (job_id, batch_id, error, started_at, finished_at) "
-        "VALUES (1, 1, 'timeout', 1, 2)",
+        "INSERT INTO attempts (job_id, batch_id, error, day, started_at, finished_at) "
+        "VALUES (1, 1, 'timeout', '2026-03-29', 1, 2)",
         "reason",
+    ),
+    ("a cap of nothing", "", "UPDATE batches SET cost_cap = 0", "cost_cap"),
+    ("short of money without a cap", "", "UPDATE batches SET needed_cost = 1", "cost_cap"),
+    ("money in nobody's hand", "", "UPDATE batches SET reserved_cost = 1", "reserving"),
+    ("a day that is none", "", "INSERT INTO days (day) VALUES ('today')", "day"),
+    (
+        "a reservation of nothing",
+        "",
+        "INSERT INTO reservations VALUES (1, 'x', 1, '2026-03-29', 0, 1)",
+        "amount",
+    ),
+    (
+        "a reservation changed",
+        "INSERT INTO reservations VALUES (1, 'x', 1, '2026-03-29', 2, 1)",
+        "UPDATE reservations SET amount = 1",
+        "never changed",
     ),
     ("an event rewritten", "", "UPDATE events SET kind = 'x'", "never changed"),
     (
@@ -205,7 +221,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (
         "a pool's state that is no JSON",
         "",
-        "INSERT INTO limiter_state VALUES ('claude', 'x', 1)",
+        "INSERT INTO limiter_state (pool, state, updated_at) VALUES ('claude', 'x', 1)",
         "json_valid",
     ),
     ("text where a number belongs", "", "UPDATE jobs SET run_at = 'soon'", "INTEGER column"),

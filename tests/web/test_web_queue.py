@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from web_kit import ESSAY, Desk, Service, code
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import quote
 
+from web_kit import ESSAY, Desk, Service, code, serving
+
+from gradeq import Engine, ProviderSettings
 from gradeq.errors import StoreError
+from gradeq.providers.simulated import Simulator, SimulatorSettings
 
 
 async def test_the_queue_tells_each_pool(service: Service, desk: Desk) -> None:
@@ -41,6 +47,76 @@ async def test_a_parked_pool_has_no_end_of_its_wait(service: Service) -> None:
     assert waiting["parked_reason"] == "the key was refused"
     await service.client.post("/api/batches/1/resume")
     assert (await service.batch_ended(1))["completed"] == 1
+
+
+async def test_a_parked_pool_is_resumed_by_a_short_name(service: Service) -> None:
+    pool = next(one for one in service.engine.pools.values() if "sim" in one.setup.providers)
+    by = {"by": "Anna"}
+    for name in ("sim", pool.name, pool.name.partition(" ")[0]):
+        pool.park("the key was refused")
+        path = f"/api/queue/{quote(name, safe='')}/resume"
+        answer = await service.client.post(path, json=by)
+        assert answer.json() == {
+            "pool": pool.name,
+            "reason": "the key was refused",
+            "batch_ids": [],
+            "moved_to": None,
+        }
+        assert pool.parked_reason is None
+    unknown = await service.client.post("/api/queue/cellar/resume", json=by)
+    assert code(unknown, 404) == "not_found"
+    assert pool.name in unknown.json()["detail"]
+    unclear = await service.client.post("/api/queue/e/resume", json=by)
+    assert code(unclear, 409) == "conflict"
+
+
+async def test_a_parking_and_its_end_are_events(service: Service) -> None:
+    async with service.events() as events:
+        service.engine.pools["grader:desk"].park("the desk is broken")
+        parked = await anext(events)
+        await service.client.post("/api/queue/desk/resume")
+        resumed = await anext(events)
+    assert (parked.event, resumed.event) == ("pool.parked", "pool.resumed")
+    assert parked.data["data"]["reason"] == "the desk is broken"
+    assert resumed.data["data"]["pool"] == "grader:desk"
+
+
+async def test_each_pool_goes_at_its_own_limit(tmp_path: Path) -> None:
+    """One provider has asked to wait for an hour, one knows no such key, one is well."""
+    names = {"waits": {"fail": "429", "retry_after_seconds": 3600}, "refuses": {"fail": "401"}}
+    async with AsyncExitStack() as stack:
+        providers = []
+        for name, settings in {**names, "works": {}}.items():
+            simulator = Simulator(SimulatorSettings(**settings))
+            await stack.enter_async_context(simulator)
+            url = simulator.url
+            providers.append(ProviderSettings(name, "simulated", f"m-{name}", base_url=url))
+        engine = Engine(tmp_path / "g.db", providers=providers, grace_seconds=0.0)
+        service = await stack.enter_async_context(serving(engine))
+        await service.put_rubric()
+        batches = {}
+        for place, one in enumerate(providers):
+            ids = await service.add(*[ESSAY] * 8, first=10 * place)
+            batches[one.name] = await service.grade(submission_ids=ids, grader=f"llm:{one.name}")
+        ended = await service.batch_ended(batches["works"]["batch_id"])
+        assert ended["completed"] == 8
+        queue = await anext(
+            one
+            async for one in service.watched("/api/queue")
+            if [pool["limited_by"] for pool in one["pools"]].count("parked") == 1
+        )
+        pools = {one["providers"][0]: one for one in queue["pools"]}
+    assert {name: one["limited_by"] for name, one in pools.items()} == {
+        "waits": "retry_after",
+        "refuses": "parked",
+        "works": "nothing",
+    }
+    assert 3500 < pools["waits"]["wait_seconds"] <= 3601
+    assert pools["waits"]["refused_last_hour"] == pools["waits"]["refused_total"] > 0
+    assert "the provider asked to wait, 1 h 00 min left" in pools["waits"]["text"]
+    assert pools["refuses"]["eta_seconds"] is pools["refuses"]["wait_seconds"] is None
+    assert (pools["works"]["requests_total"], pools["works"]["refused_last_hour"]) == (8, 0)
+    assert pools["works"]["eta_seconds"] == 0
 
 
 async def test_stats_sum_everything(service: Service) -> None:

@@ -41,12 +41,35 @@ UPDATE batches SET failure_cause = NULL, failure_streak = 0
 UPDATE batches SET pool = :pool
  WHERE grader = :grader AND finished_at IS NULL AND pool <> :pool
 
+-- name: batches_resume_stuck
+UPDATE batches
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+       failure_cause = NULL, failure_streak = 0, updated_at = :now
+ WHERE pool = :pool AND finished_at IS NULL
+   AND paused_by = 'gradeq' AND failure_cause IS NOT :other_cause
+RETURNING id
+
 -- name: pool_save
-INSERT INTO limiter_state (pool, state, updated_at) VALUES (:pool, :state, :now)
-    ON CONFLICT (pool) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
+INSERT INTO limiter_state (pool, state, reading, updated_at)
+VALUES (:pool, :state, :reading, :now)
+    ON CONFLICT (pool) DO UPDATE
+   SET state = excluded.state, reading = excluded.reading, updated_at = excluded.updated_at
+
+-- name: pool_unpark
+UPDATE limiter_state
+   SET state = json_set(state, '$.parked_reason', NULL, '$.parked_until_ms', NULL,
+                        '$.parked_for', NULL),
+       updated_at = :now
+ WHERE pool = :pool AND json_extract(state, '$.parked_reason') IS NOT NULL
 
 -- name: pools_all
 SELECT pool, state FROM limiter_state
+
+-- name: readings_all
+SELECT pool, reading FROM limiter_state WHERE reading IS NOT NULL
+
+-- name: readings_forget
+UPDATE limiter_state SET reading = NULL WHERE reading IS NOT NULL
 
 -- name: meta_get
 SELECT value FROM meta WHERE key = :key
@@ -69,5 +92,7 @@ SELECT count(*) AS batches, coalesce(sum(total), 0) AS jobs,
        coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(requests), 0) AS requests,
        coalesce(sum(rate_limited), 0) AS rate_limited,
        coalesce(sum(input_tokens), 0) AS input_tokens,
-       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost
+       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost,
+       coalesce(sum(uncertain_cost), 0.0) AS uncertain_cost,
+       coalesce(sum(reserved_cost), 0.0) AS reserved_cost
   FROM batches

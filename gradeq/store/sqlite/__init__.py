@@ -19,13 +19,17 @@ from gradeq.store.base import (
     Backlog,
     Badges,
     BatchRow,
+    CapReached,
     Claimed,
+    DayRow,
     Event,
     GradeRow,
     JobRow,
+    Need,
     PaidAnswer,
     QueuePosition,
     Recovery,
+    Reserved,
     ResultRow,
     RubricRow,
     Settlement,
@@ -35,7 +39,17 @@ from gradeq.store.base import (
     Totals,
 )
 from gradeq.store.sql import load_queries
-from gradeq.store.sqlite import control, grades, outcomes, papers, queue, reads, rows, upkeep
+from gradeq.store.sqlite import (
+    control,
+    grades,
+    money,
+    outcomes,
+    papers,
+    queue,
+    reads,
+    rows,
+    upkeep,
+)
 from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
@@ -160,6 +174,11 @@ class SqliteStore:
             partial(queue.renew, leases=leases, lease_ms=lease_ms), durable=False
         )
 
+    async def reserve_cost(
+        self, needs: Sequence[Need], day_cap: float | None = None
+    ) -> list[Reserved | CapReached | None]:
+        return await self._write(partial(money.reserve, needs=needs, day_cap=day_cap))
+
     async def store_answer(self, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
         return await self._write(
             partial(outcomes.store_answer, claimed=claimed, attempt=attempt, answer=answer)
@@ -218,6 +237,9 @@ class SqliteStore:
     async def resume(self, batch_id: int) -> None:
         await self._write(partial(control.resume, batch_id=batch_id))
 
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        await self._write(partial(money.set_cap, batch_id=batch_id, cap=cap))
+
     async def cancel(self, *, batch_id: int | None = None, job_ids: Sequence[int] = ()) -> int:
         return await self._write(partial(control.cancel, batch_id=batch_id, job_ids=job_ids))
 
@@ -236,8 +258,17 @@ class SqliteStore:
             )
         )
 
-    async def save_pool(self, pool: str, state: Mapping[str, Any]) -> None:
-        await self._write(partial(control.save_pool, pool=pool, state=state), durable=False)
+    async def save_pool(
+        self, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None = None
+    ) -> None:
+        saving = partial(control.save_pool, pool=pool, state=state, reading=reading)
+        await self._write(saving, durable=False)
+
+    async def unpark(self, pool: str) -> bool:
+        return await self._write(partial(control.unpark, pool=pool))
+
+    async def resume_stuck(self, pool: str) -> list[int]:
+        return await self._write(partial(control.resume_stuck, pool=pool))
 
     # Reading ------------------------------------------------------------------------------------
 
@@ -360,6 +391,9 @@ class SqliteStore:
     async def totals(self) -> Totals:
         return await self._read(lambda tx: Totals(**dict(tx.all("totals")[0])))
 
+    async def day(self, day: str) -> DayRow:
+        return await self._read(partial(money.day, day=day))
+
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))
 
@@ -383,6 +417,9 @@ class SqliteStore:
 
     async def pools(self) -> dict[str, Mapping[str, Any]]:
         return await self._read(upkeep.pools)
+
+    async def readings(self) -> dict[str, Mapping[str, Any]]:
+        return await self._read(upkeep.readings)
 
     async def secret(self) -> bytes:
         return await self._write(upkeep.secret)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradeq.errors import ConflictError, NotFoundError
+from gradeq.outcome import ErrorClass
 from gradeq.store.sqlite.papers import ensure_assignment
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
@@ -61,5 +62,19 @@ def assign_rubric(tx: Tx, course: str, assignment: str, rubric_id: int) -> None:
     tx.run("assignment_set_rubric", id=assignment_id, rubric_id=rubric_id)
 
 
-def save_pool(tx: Tx, pool: str, state: Mapping[str, Any]) -> None:
-    tx.run("pool_save", pool=pool, state=as_json(state), now=tx.now)
+def save_pool(
+    tx: Tx, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None
+) -> None:
+    read = None if reading is None else as_json(reading)
+    tx.run("pool_save", pool=pool, state=as_json(state), reading=read, now=tx.now)
+
+
+def unpark(tx: Tx, pool: str) -> bool:
+    return tx.run("pool_unpark", pool=pool, now=tx.now).rowcount > 0
+
+
+def resume_stuck(tx: Tx, pool: str) -> list[int]:
+    """A batch whose grader is not registered is not stuck on its pool."""
+    other = ErrorClass.NO_GRADER
+    rows = tx.all("batches_resume_stuck", pool=pool, other_cause=other, now=tx.now)
+    return sorted(row["id"] for row in rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradeq.model import Submission, SubmissionStatus
 from gradeq.store.base import Claimed, QueuePosition, Skipped, SubmitOrder, Submitted
-from gradeq.store.sqlite import papers
+from gradeq.store.sqlite import money, papers
 from gradeq.store.sqlite.rows import NO_DEADLINE, to_claimed, to_paper
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
@@ -48,6 +48,7 @@ def _new_batch(tx: Tx, order: SubmitOrder, owner_id: int) -> int:
         interactive=int(order.interactive),
         priority=order.priority,
         deadline=NO_DEADLINE if order.deadline is None else order.deadline,
+        cost_cap=order.cost_cap,
         now=tx.now,
     )
     return cursor.lastrowid or 0
@@ -163,6 +164,7 @@ class _Lease:
 def claim(tx: Tx, pool: str, limit: int, lease_ms: int, but: Sequence[int] = ()) -> list[Claimed]:
     """The next `limit` due jobs of `pool`, tier by tier, fairly between owners."""
     tx.run("jobs_become_due", now=tx.now)
+    limit = money.affordable_today(tx, pool, limit)
     line = {"pool": pool, "but": ids_json(but)}
     lease = _Lease(secrets.token_hex(16), tx.now + lease_ms)
     claimed: list[Claimed] = []
@@ -185,7 +187,7 @@ def _claim_tier(tx: Tx, tier: dict[str, Any], limit: int, lease: _Lease) -> list
 def _claim_owner(tx: Tx, line: dict[str, Any], limit: int, lease: _Lease) -> list[Claimed]:
     claimed: list[Claimed] = []
     for batch in tx.all("claim_batches", limit=limit, **line):
-        claimed += _take(tx, batch, limit - len(claimed), lease)
+        claimed += _take(tx, batch, min(limit - len(claimed), batch["affordable"]), lease)
         if len(claimed) == limit:
             break
     return claimed

@@ -117,6 +117,7 @@ def check(tx: Tx) -> list[str]:
         ("check_batches", "job counters unlike a recount"),
         ("check_statuses", "status and current grade disagree"),
         ("check_spending", "spending unlike a recount"),
+        ("check_money", "money unlike a recount"),
     ):
         found += [f"{row['which']}: {what}" for row in tx.all(query)]
     return found

@@ -18,6 +18,10 @@ def pools(tx: Tx) -> dict[str, Mapping[str, Any]]:
     return {row["pool"]: json.loads(row["state"]) for row in tx.all("pools_all")}
 
 
+def readings(tx: Tx) -> dict[str, Mapping[str, Any]]:
+    return {row["pool"]: json.loads(row["reading"]) for row in tx.all("readings_all")}
+
+
 def secret(tx: Tx) -> bytes:
     tx.run("meta_put", key="secret", value=secrets.token_hex(32))
     return bytes.fromhex(tx.value("meta_get", key="secret"))

@@ -10,6 +10,7 @@ from .claiming import ClaimSuite
 from .grading import GradeSuite, ReleaseSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
+from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
 from .papers import ArchiveSuite, PaperSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
@@ -21,9 +22,11 @@ __all__ = [
     "ArchiveSuite",
     "BadOutcomeSuite",
     "BatchSuite",
+    "CapSuite",
     "ClaimSuite",
     "ConfiguredStreakSuite",
     "CrashedAnswerSuite",
+    "DaySuite",
     "EventSuite",
     "GradeSuite",
     "IdempotencySuite",
@@ -34,6 +37,7 @@ __all__ = [
     "ReadingSuite",
     "RecoverySuite",
     "ReleaseSuite",
+    "ReservationSuite",
     "ResultSuite",
     "RetrySuite",
     "SalvageSuite",
@@ -41,4 +45,5 @@ __all__ = [
     "StatusSuite",
     "StreakSuite",
     "SubmitSuite",
+    "WriteOffSuite",
 ]

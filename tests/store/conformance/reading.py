@@ -169,6 +169,33 @@ class ReadingSuite(Suite):
         await store.save_pool("other", {})
         assert await store.pools() == {POOL: {"level": 2.5, "gate": None}, "other": {}}
 
+    async def test_limiter_readings(self, store: Store) -> None:
+        await store.save_pool(POOL, {}, {"in_flight": 3})
+        await store.save_pool("other", {})
+        assert await store.readings() == {POOL: {"in_flight": 3}}
+        await store.save_pool(POOL, {})
+        assert await store.readings() == {}
+
+    async def test_a_parking_is_told_once_and_so_is_its_end(self, store: Store) -> None:
+        parked = {"parked_reason": "no credit", "parked_until_ms": 5, "parked_for": "x", "a": 1}
+        await store.save_pool(POOL, {"a": 1})
+        for _ in range(2):
+            await store.save_pool(POOL, parked)
+        await store.save_pool("began so", parked)
+        assert await store.unpark(POOL)
+        assert not await store.unpark(POOL)
+        assert not await store.unpark("nobody's")
+        assert (await store.pools())[POOL] == {**dict.fromkeys(parked), "a": 1}
+        await store.save_pool("began so", {})
+        told = [(one.kind, one.data) for one in await store.events(0)]
+        why = {"reason": "no credit"}
+        assert told == [
+            ("pool.parked", {"pool": POOL, **why, "until": 5}),
+            ("pool.parked", {"pool": "began so", **why, "until": 5}),
+            ("pool.resumed", {"pool": POOL, **why, "until": None}),
+            ("pool.resumed", {"pool": "began so", **why, "until": None}),
+        ]
+
 
 class PositionSuite(Suite):
     async def ahead(self, store: Store, job_id: int) -> int:

@@ -10,6 +10,7 @@ from gradeq.store.base import Store
 
 from .base import Suite
 from .helpers import (
+    POOL,
     StoreMaker,
     again,
     claim,
@@ -89,6 +90,24 @@ class StreakSuite(Suite):
         assert await status(store, batch_id) == "pending"
         await settle(store, parked(await claim_one(store)))
         assert await status(store, batch_id) == "paused"
+
+    async def test_a_pool_s_stuck_batches_resume_together(self, store: Store) -> None:
+        """Not those that a person paused, or whose grader is not registered."""
+        batches = [await queued(store, *(f"{place}{n}" for n in range(5))) for place in "abc"]
+        stuck, by_hand, other = (batch.id for batch in batches)
+        await settle(store, *map(parked, await claim(store, 5)))
+        await store.pause(by_hand, "Anna")
+        for one in await claim(store, 5):
+            await settle(store, parked(one, ErrorClass.NO_GRADER))
+        assert [await status(store, one) for one in (stuck, by_hand, other)] == ["paused"] * 3
+        assert await store.resume_stuck("elsewhere") == []
+        assert await store.resume_stuck(POOL) == [stuck]
+        assert await store.resume_stuck(POOL) == []
+        assert [await status(store, one) for one in (stuck, by_hand, other)] == [
+            "pending",
+            "paused",
+            "paused",
+        ]
 
 
 class ConfiguredStreakSuite:

@@ -1,0 +1,66 @@
+"""gradeq.toml and its variables: what is taken, and what is refused in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from gradeq.clock import ManualClock
+from gradeq.config import ProviderSettings, parse_config
+from gradeq.errors import ConfigError
+from gradeq.limiter.base import Limits
+from gradeq.providers.build import build_provider
+
+
+def provider(environ: Mapping[str, str] | None = None, **keys: Any) -> ProviderSettings:
+    section = {"kind": "openai", "model": "m", **keys}
+    config = parse_config({"provider": {"own": section}}, environ or {}, "gradeq.toml")
+    return config.providers[0]
+
+
+@pytest.mark.parametrize(("told", "taken"), [(7, 7), ("12", 12), ("auto", "auto")])
+def test_a_concurrency_is_a_number_or_auto(told: object, taken: object) -> None:
+    assert provider(concurrency=told).concurrency == taken
+    assert provider({"GRADEQ_PROVIDER_OWN_CONCURRENCY": str(told)}).concurrency == taken
+
+
+@pytest.mark.parametrize("told", ["fast", "AUTO", "", 2.5, True, [5]])
+def test_nothing_else_is_a_concurrency(told: object) -> None:
+    with pytest.raises(ConfigError, match=r'concurrency must be a whole number or "auto", not'):
+        provider(concurrency=told)
+
+
+@pytest.mark.parametrize("key", ["concurrency", "max_concurrency"])
+def test_fewer_calls_than_one_are_refused(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{key} must be 1 or more, not 0"):
+        provider(**{key: 0})
+
+
+def test_the_cap_of_auto_is_a_number() -> None:
+    assert provider({"GRADEQ_PROVIDER_OWN_MAX_CONCURRENCY": "40"}).max_concurrency == 40
+    with pytest.raises(ConfigError, match="max_concurrency must be a whole number, not 'auto'"):
+        provider(max_concurrency="auto")
+
+
+async def limits_of(**keys: Any) -> Limits:
+    settings = ProviderSettings("own", "openai", "m", "http://127.0.0.1:9", **keys)
+    built = build_provider(settings, ManualClock(), {})
+    await built.aclose()
+    return built.limits
+
+
+async def test_auto_starts_small_and_has_a_cap() -> None:
+    auto = await limits_of(concurrency="auto")
+    assert (auto.concurrency, auto.auto, auto.max_concurrency) == (5, True, 256)
+    low = await limits_of(concurrency="auto", max_concurrency=3)
+    assert (low.concurrency, low.auto, low.max_concurrency) == (3, True, 3)
+    fixed = await limits_of(concurrency=300)
+    assert (fixed.concurrency, fixed.auto) == (300, False)
+
+
+@pytest.mark.parametrize("told", ["fast", 0, 2.5, None])
+async def test_settings_made_in_code_are_checked_too(told: Any) -> None:
+    with pytest.raises(ConfigError, match=r'a whole number, 1 or more, or "auto"'):
+        await limits_of(concurrency=told)
