@@ -26,7 +26,7 @@ from bench.limiter.trace import Trace, watch
 from bench.limiter.virtual import Trial, try_out
 
 Named = TypeVar("Named", Scenario, ShortRun)
-IN_PICTURES = (GRADEQ, "SDK x 50")
+IN_PICTURES = (GRADEQ, "SDK x 50, 12 retries")
 
 
 def main() -> None:

@@ -205,16 +205,23 @@ class CookbookProcessor:
         import aiohttp
 
         async with aiohttp.ClientSession(headers=self._headers()) as session:
-            job = self._next()
-            while self._open:
-                if job is not None and self._counters.take(_tokens(job[0]), time.monotonic()) == 0:
-                    self._start(self._call(session, *job))
-                    job = None
-                await asyncio.sleep(0.001)
-                pause = self._refused_at + COOKBOOK_PAUSE_SECONDS - time.monotonic()
-                if pause > 0:
-                    await asyncio.sleep(pause)
-                job = job or self._next()
+            try:
+                await self._process(session)
+            finally:
+                for call in self._calls:
+                    call.cancel()
+
+    async def _process(self, session: Any) -> None:
+        job = self._next()
+        while self._open:
+            if job is not None and self._counters.take(_tokens(job[0]), time.monotonic()) == 0:
+                self._start(self._call(session, *job))
+                job = None
+            await asyncio.sleep(0.001)
+            pause = self._refused_at + COOKBOOK_PAUSE_SECONDS - time.monotonic()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            job = job or self._next()
 
     def _headers(self) -> dict[str, str]:
         (version,) = AnthropicDialect.extra_headers

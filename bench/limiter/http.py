@@ -33,6 +33,7 @@ from gradeq.providers.simulated import Simulator, SimulatorSettings
 
 CUT_AFTER = 1.3
 """Whoever takes longer than so many times the bound is stopped: papers left are not lost."""
+_SHORTEST_SECONDS = 10.0
 _OTHER_KEY = "somebody-else"
 
 
@@ -226,7 +227,7 @@ class Stage:
 
     async def _until_over(self, child: Child, began: float) -> None:
         ours = self._run.least_seconds(self._usages) / (1 - self._run.other_share)
-        left = CUT_AFTER * ours - (time.monotonic() - began)
+        left = max(_SHORTEST_SECONDS, CUT_AFTER * ours) - (time.monotonic() - began)
         try:
             await child.heard(left)
         except TimeoutError:

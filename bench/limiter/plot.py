@@ -11,7 +11,7 @@ from bench.limiter.trace import Trace
 _INK = "#808890"
 """Readable on white and on black."""
 _IN_FLIGHT, _LEVEL, _BELIEVED, _REFUSED = "#3b82c4", "#2f9e6e", "#b5832a", "#d1495b"
-_MOST_POINTS = 240
+_MOST_POINTS = 150
 
 
 def draw(
@@ -30,7 +30,7 @@ def draw(
             3,
             len(traces),
             figsize=(4.2 * len(traces), 5),
-            sharex="col",
+            sharex=True,
             sharey="row",
             squeeze=False,
         )
@@ -93,7 +93,7 @@ def _draw_believed(axis: Any, trace: Trace, bucket: str, most: float) -> None:
         linestyle="--",
         label="limiter",
     )
-    axis.legend(loc="upper right")
+    axis.legend(loc="upper right", ncols=2)
 
 
 def _step(points: list[Any]) -> int:
