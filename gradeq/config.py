@@ -46,8 +46,8 @@ class ProviderSettings:
 
     `api_key_env` names a variable and `api_key_file` a file; the key itself is never a setting.
     `auth` is how the key is sent: `bearer`, `x-api-key` or `api-key`; None is the kind's own way.
-    `batch_api` says whether there is one; None: yes, but for
-    `openai` only at OpenAI's own address.
+    `batch_api` says whether there is one; None: yes, but for `openai` only at
+    OpenAI's own address.
     """
 
     name: str

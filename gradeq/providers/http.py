@@ -8,9 +8,10 @@ connection for every request; this transport under `httpx.AsyncClient` 1,300 to 
 it is called without `AsyncClient`, whose cookies, redirects and hooks a JSON API has no use for.
 
 Rules kept here, so that nobody above has to know them:
-one deadline covers the whole exchange, because a server that drips a byte a minute never trips a
-timeout between bytes; a body is bounded after decompression; certificates are always verified; a
-proxy from the environment is honoured, except for this machine's own addresses.
+one deadline covers the whole exchange, or one line of a long one, because a server that drips a
+byte a minute never trips a timeout between bytes; a body is bounded after decompression;
+certificates are always verified; a proxy from the environment is honoured, except for this
+machine's own addresses.
 """
 
 from __future__ import annotations
