@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gradeq.clock import ManualClock
 from gradeq.errors import ConflictError
@@ -64,6 +64,7 @@ class NightMachine(RuleBasedStateMachine):
         self.marks += 1
         return f"m{self.marks}"
 
+    @precondition(lambda self: len(self.nights) < 3)
     @rule(count=st.integers(1, 3))
     def submit(self, count: int) -> None:
         names = [f"paper-{self.mark()}" for _ in range(count)]
