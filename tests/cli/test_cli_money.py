@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +35,18 @@ def test_run_stops_at_its_cap_and_goes_on_with_a_higher_one(school: School):
     assert sum(school.calls().values()) == 30
 
 
-def test_a_configured_cap_holds_every_batch_and_day(school: School):
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Far from midnight, which would be waited for."""
+    monkeypatch.setenv("TZ", f"XXX{time.gmtime().tm_hour - 12:+d}")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows takes its zone from the system alone")
+def test_a_configured_cap_holds_every_batch_and_day(school: School, noon: None):
     Path("gradeq.toml").write_text(
         f"""
         [grading]
