@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
-from gradeq.errors import ConfigError, ConflictError, NotFoundError
+from gradeq.errors import ConfigError, ConflictError, NoPricesError, NotFoundError
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import CodedHandler, JobFunction
@@ -310,13 +310,13 @@ def _under_todays_cap(state: PoolState) -> PoolState:
 
 
 def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
-    """Raises ConfigError where a cap could never bind. This machine's own models are free."""
+    """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
     from gradeq.providers.address import on_this_machine  # noqa: PLC0415
 
     is_free = settings.base_url is not None and on_this_machine(settings.base_url)
     if not caps.any or settings.price_input or settings.price_output or is_free:
         return
-    raise ConfigError(
+    raise NoPricesError(
         f"Provider {settings.name!r} has no prices, so no cost cap could hold it; nothing was "
         f"started. Set price_input and price_output (per million tokens) of "
         f"[provider.{settings.name}], or take cost_cap_per_batch and cost_cap_per_day away."

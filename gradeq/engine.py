@@ -20,6 +20,7 @@ from gradeq.dispatcher import Dispatcher
 from gradeq.errors import (
     ConfigError,
     ConflictError,
+    NoPricesError,
     NoRubricError,
     NotFoundError,
     StoreError,
@@ -353,8 +354,8 @@ class Engine:
         now are skipped. `cost_cap` is what the batch's calls may cost together, instead of the
         engine's own cap. `when="overnight"` goes through the provider's batch API: half the price,
         done within a day; what has no answer 20 hours later, or an hour before the deadline, is
-        graded by live calls. Raises NotFoundError for an unknown grader, ConfigError for a cap on a
-        grader without prices, ConflictError where a grader that needs a rubric has none, where it
+        graded by live calls. Raises NotFoundError for an unknown grader, NoPricesError for a cap on
+        a grader without prices, ConflictError where a grader that needs a rubric has none, where it
         has no batch API or the deadline leaves no time for the night, or the engine is not open.
         """
         if not self.is_open:
@@ -538,8 +539,8 @@ class Engine:
         """What the batch's calls may cost together, those made so far included; None: no cap.
 
         A batch that its cap has paused goes on with `resume`. Calls on their way were let in under
-        the cap that held then. Raises NotFoundError, or ConfigError for a cap that is not above 0
-        or on a grader without prices.
+        the cap that held then. Raises NotFoundError, ConfigError for a cap that is not above 0,
+        NoPricesError for one on a grader without prices.
         """
         checked_cap(cap)
         batch = await self._store.batch(batch_id)
@@ -651,7 +652,7 @@ def _checked_priority(priority: int) -> int:
 
 def _refuse_unpriced(handler: Handler) -> None:
     if not handler.is_priced:
-        raise ConfigError(
+        raise NoPricesError(
             f"the grader {handler.name!r} has no prices, so a cost cap could never hold it; "
             "nothing was changed. Set price_input and price_output of its provider, or leave the "
             "cap out"

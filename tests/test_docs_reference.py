@@ -227,8 +227,8 @@ def test_every_error_is_described_and_no_other() -> None:
 
 
 def test_the_store_is_split_as_told() -> None:
-    assert len([name for name in vars(Work) if not name.startswith("_")]) == 9
-    assert "A dispatcher needs nine methods" in explanation("decisions")
+    assert len([name for name in vars(Work) if not name.startswith("_")]) == 10
+    assert "A dispatcher and its workers need ten methods" in explanation("decisions")
 
 
 # HTTP -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradeq.cli.options import ProviderOptions
 from gradeq.config import Config, ProviderSettings
-from gradeq.errors import ConfigError
+from gradeq.errors import ConfigError, NoPricesError
 from gradeq.providers.build import KEY_VARIABLES, KINDS
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
@@ -46,9 +46,9 @@ def is_priced(provider: ProviderSettings) -> bool:
 
 
 def refuse_unpriced(provider: ProviderSettings, max_cost: float | None) -> None:
-    """Raises ConfigError where --max-cost could never hold anything."""
+    """Raises NoPricesError where --max-cost could never hold anything."""
     if max_cost is not None and not is_priced(provider):
-        raise ConfigError(
+        raise NoPricesError(
             f"--max-cost needs prices, and {provider.name!r} has none; nothing was started. Add "
             "--price-input and --price-output (per million tokens), or set them in gradeq.toml"
         )

@@ -14,7 +14,7 @@ from gradeq.store.base import BatchRow
 from gradeq.store.sqlite import SqliteStore
 
 SCRIPT = Path(__file__).with_name("spending_process.py")
-CAP, PAPERS, CONCURRENCY = 30.0, 400, 5
+CAP, PAPERS, CONCURRENCY = 14.0, 200, 2
 
 
 def paid(sim: Simulator) -> float:
@@ -32,7 +32,7 @@ async def start(database: Path, sim: Simulator, cap: float) -> asyncio.subproces
 
 async def die_in_mid_call(database: Path, sim: Simulator, rng: random.Random) -> None:
     process = await start(database, sim, CAP)
-    wanted = sim.stats.requests + rng.randint(CONCURRENCY, 10)
+    wanted = sim.stats.requests + rng.randint(CONCURRENCY, 6)
     try:
         async with asyncio.timeout(30):
             while sim.stats.requests < wanted or not sim.stats.in_flight:
@@ -62,7 +62,7 @@ async def batch_of(database: Path) -> BatchRow:
 async def test_kills_under_a_cap(tmp_path: Path) -> None:
     database = tmp_path / "g.db"
     rng = random.Random(1)
-    async with Simulator(SimulatorSettings(latency="0.03-0.1", seed=1)) as sim:
+    async with Simulator(SimulatorSettings(latency="0.01-0.05", seed=1)) as sim:
         for _ in range(3):
             await die_in_mid_call(database, sim, rng)
         await live(database, sim)
@@ -70,7 +70,7 @@ async def test_kills_under_a_cap(tmp_path: Path) -> None:
         assert await check(database) == []
         assert sim.stats.abandoned > 0
         assert batch.paused_by == "gradeq"
-        assert "cost cap of 30.00 reached" in (batch.pause_reason or "")
+        assert "cost cap of 14.00 reached" in (batch.pause_reason or "")
         assert batch.reserved_cost == 0
         assert 0 < batch.completed < PAPERS
         assert batch.cost < paid(sim) <= batch.cost + batch.uncertain_cost <= CAP

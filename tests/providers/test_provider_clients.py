@@ -436,6 +436,28 @@ async def test_settings_become_limits_and_prices():
     assert build().price(usage) == 0.0
 
 
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("text", ["An essay.", "日本語の作文。" * 50, '\n\t"quoted" 🧬' * 20])
+async def test_the_worst_price_of_a_prompt(kind, text):
+    """Every byte a token, all of it the dearest kind, and the longest answer there may be."""
+    provider = build(kind=kind, price_input=3.0, price_output=15.0)
+    prompt = replace(PROMPT, user=text)
+    bytes_sent = len((prompt.system + prompt.user).encode()) + len(str(dict(prompt.schema)))
+    dearest = 3.75 if kind == "anthropic" else 3.0
+    worst = (dearest * (bytes_sent + 1000) + 15.0 * prompt.max_output_tokens) / 1e6
+    assert provider.is_priced
+    assert worst <= provider.worst_price(prompt) <= 1.5 * worst
+    longer = replace(prompt, max_output_tokens=2 * prompt.max_output_tokens)
+    more = provider.worst_price(longer) - provider.worst_price(prompt)
+    assert more == pytest.approx(15.0 * prompt.max_output_tokens / 1e6, abs=1e-4)
+
+
+async def test_without_prices_nothing_costs_anything():
+    assert not build().is_priced
+    assert build().worst_price(PROMPT) == 0.0
+    assert build(price_output=1.0).is_priced
+
+
 async def test_the_same_key_and_family_are_one_pool_and_another_key_is_not():
     assert build().pool == build(model="claude-sonnet-4-20250514", name="other").pool
     assert build().pool == build(base_url="https://api.anthropic.com/v1/").pool
