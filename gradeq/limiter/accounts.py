@@ -15,6 +15,8 @@ HEADROOM_SECONDS = 0.25
 """What is left over of each bucket, in seconds of its rate, against clocks and networks."""
 _LONG_WINDOW_SECONDS = 3600.0
 _PLENTY = 0.1
+_FORGOTTEN_AFTER_SECONDS = 3600.0
+"""At rest, and then at the next start: what a refusal told of a limit is asked for anew."""
 
 
 class Account:
@@ -34,7 +36,7 @@ class Account:
         self.learned = learned
         self.reported_seq = -1
         self._configured = configured
-        self._is_lasting = True
+        self.is_lasting = True
         self.meter = Meter(
             self.limit / per_seconds,
             self._capacity(),
@@ -70,7 +72,7 @@ class Account:
 
     def learn(self, limit: float, now: float, *, is_lasting: bool) -> None:
         """`is_lasting` where every response tells the limit, so that a change of it is seen."""
-        self._is_lasting = is_lasting
+        self.is_lasting = is_lasting
         if limit != self.learned:
             self.learned = limit
             self.meter.retune(self.limit / self.per_seconds, self._capacity(), now)
@@ -121,7 +123,8 @@ class Account:
             self.limit,
             anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
-            self.learned if self._is_lasting else None,
+            self.learned,
+            self.is_lasting,
         )
 
     def restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
@@ -263,10 +266,16 @@ class Accounts:
 
     def _restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
         account = self._accounts.get((stored.bucket, stored.per_seconds))
-        if stored.learned_limit is not None:
+        if stored.learned_limit is not None and not _is_forgotten(stored, anchor, now):
             account = self._open(stored.bucket, stored.per_seconds, stored.learned_limit, now)
+            account.is_lasting = stored.is_lasting
         if account is not None:
             account.restore(stored, anchor, now)
+
+
+def _is_forgotten(stored: BucketState, anchor: Anchor, now: float) -> bool:
+    at_rest = now - anchor.to_monotonic(stored.full_at_ms)
+    return not stored.is_lasting and at_rest > _FORGOTTEN_AFTER_SECONDS
 
 
 def _capacity(bucket: Bucket, limit: float) -> float:

@@ -25,6 +25,8 @@ class BucketState:
     per_seconds: _Positive = 60.0
     learned_limit: _Positive | None = None
     """The limit that responses told; None where it is only configured."""
+    is_lasting: bool = True
+    """False where only a refusal told the limit: no answer would tell of a higher one."""
 
 
 @dataclass(frozen=True, slots=True)
