@@ -14,6 +14,8 @@ from gradeq.limiter.state import Anchor, BucketState
 MINUTE = 60.0
 _LONG_WINDOW_SECONDS = 3600.0
 _PLENTY = 0.1
+_FORGOTTEN_AFTER_SECONDS = 3600.0
+"""At rest, and then at the next start: what a refusal told of a limit is asked for anew."""
 
 
 class Account:
@@ -36,7 +38,7 @@ class Account:
         """True while the level rests on nothing but that no refusal spoke against it."""
         self._configured = configured
         self._factor = 1.0
-        self._is_lasting = True
+        self.is_lasting = True
         self.meter = Meter(
             self._rate(),
             self._capacity(),
@@ -75,7 +77,7 @@ class Account:
 
         `is_lasting` where every response tells the limit, so that a change of it is seen.
         """
-        self._is_lasting = is_lasting
+        self.is_lasting = is_lasting
         if limit == self.learned:
             return False
         before = self.limit
@@ -142,7 +144,8 @@ class Account:
             self.limit,
             anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
-            self.learned if self._is_lasting else None,
+            self.learned,
+            self.is_lasting,
             self._factor,
         )
 
@@ -254,7 +257,8 @@ class Accounts:
 
     def guess(self, requests_per_second: float, now: float) -> None:
         """No limit is known, and there is one: about what was let in."""
-        self._open(Bucket.REQUESTS, MINUTE, requests_per_second * MINUTE, now)
+        account = self._open(Bucket.REQUESTS, MINUTE, requests_per_second * MINUTE, now)
+        account.is_lasting = False
         self.is_guessed = True
 
     def scale(self, factor: float, headroom: float, now: float) -> None:
@@ -342,10 +346,16 @@ class Accounts:
 
     def _restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
         account = self._accounts.get((stored.bucket, stored.per_seconds))
-        if stored.learned_limit is not None:
+        if stored.learned_limit is not None and not _is_forgotten(stored, anchor, now):
             account = self._open(stored.bucket, stored.per_seconds, stored.learned_limit, now)
+            account.is_lasting = stored.is_lasting
         if account is not None:
             account.restore(stored, anchor, now)
+
+
+def _is_forgotten(stored: BucketState, anchor: Anchor, now: float) -> bool:
+    at_rest = now - anchor.to_monotonic(stored.full_at_ms)
+    return not stored.is_lasting and at_rest > _FORGOTTEN_AFTER_SECONDS
 
 
 def _capacity(bucket: Bucket, limit: float) -> float:

@@ -35,6 +35,8 @@ class BucketState:
     per_seconds: _Positive = 60.0
     learned_limit: _Positive | None = None
     """The limit that responses told; None where it is only configured."""
+    is_lasting: bool = True
+    """False where only a refusal told the limit: no answer would tell of a higher one."""
     factor: _Positive = 1.0
     """The share of the limit's rate that was counted on."""
 

@@ -12,11 +12,12 @@ from gradeq.handlers.model import tell_pool
 from gradeq.limiter.base import Bucket, Limits
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
+from gradeq.limiter.state import PoolState
 from gradeq.providers.base import Answer, Failure
 
 
-def a_pool(clock: ManualClock, **limits: Any) -> Pool:
-    return Pool("somewhere", Limits(**limits), clock=clock, rng=Random(1))
+def a_pool(clock: ManualClock, *, state: PoolState | None = None, **limits: Any) -> Pool:
+    return Pool("somewhere", Limits(**limits), clock=clock, rng=Random(1), state=state)
 
 
 async def call(provider: Any, pool: Pool) -> Failure:
