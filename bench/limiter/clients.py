@@ -50,9 +50,10 @@ class Task:
 
 @dataclass(slots=True)
 class Report:
-    """What came of it. `levels` are (wall seconds, level by bucket) as the limiter saw them."""
+    """What came of it. `graded` are the papers' numbers, `levels` (wall seconds, level by bucket)
+    as the limiter saw them."""
 
-    graded: int = 0
+    graded: list[int] = field(default_factory=list)
     lost: int = 0
     levels: list[tuple[float, dict[str, float]]] = field(default_factory=list)
 
@@ -115,17 +116,17 @@ async def with_gradeq(task: Task, cue: Cue) -> Report:
         await cue.ready()
         batch = await engine.submit(papers, rubric_id=rubric_id, idempotency_key="bench")
         sampler = asyncio.create_task(_sample(engine, report))
-        await cue.until_over(_all_results(engine, batch.id))
+        await cue.until_over(_all_results(engine, batch.id, report))
         sampler.cancel()
-        done = await engine.store.batch(batch.id)
-        assert done is not None
-        report.graded, report.lost = done.completed, done.failed
     return report
 
 
-async def _all_results(engine: Engine, batch_id: int) -> None:
-    async for _ in engine.results(batch_id):
-        pass
+async def _all_results(engine: Engine, batch_id: int, report: Report) -> None:
+    async for result in engine.results(batch_id):
+        if result.grade is None:
+            report.lost += 1
+        else:
+            report.graded.append(int(result.id))
 
 
 async def _sample(engine: Engine, report: Report) -> None:
@@ -143,16 +144,16 @@ def with_sdk(workers: int, retries: int) -> Callable[[Task, Cue], Awaitable[Repo
         import anthropic
 
         report = Report()
-        waiting = (_sdk_request(prompt) for prompt in _prompts(task))
+        waiting = enumerate(_sdk_request(prompt) for prompt in _prompts(task))
         async with anthropic.AsyncAnthropic(
             api_key=KEY, base_url=task.url, max_retries=retries
         ) as client:
 
             async def work() -> None:
-                for request in waiting:
+                for number, request in waiting:
                     try:
-                        message = await client.messages.create(**request)
-                        report.graded += message.stop_reason == "tool_use"
+                        await client.messages.create(**request)
+                        report.graded.append(number)
                     except anthropic.APIError:
                         report.lost += 1
 
@@ -189,8 +190,9 @@ class CookbookProcessor:
     def __init__(self, task: Task, report: Report) -> None:
         self._report = report
         self._url = f"{task.url}/v1/messages"
-        self._new = iter([(prompt, COOKBOOK_ATTEMPTS) for prompt in _prompts(task)])
-        self._again: asyncio.Queue[tuple[Prompt, int]] = asyncio.Queue()
+        self._prompts = _prompts(task)
+        self._new = iter([(number, COOKBOOK_ATTEMPTS) for number in range(task.papers)])
+        self._again: asyncio.Queue[tuple[int, int]] = asyncio.Queue()
         self._open = task.papers
         self._refused_at = float("-inf")
         self._calls: set[asyncio.Task[None]] = set()
@@ -214,7 +216,7 @@ class CookbookProcessor:
     async def _process(self, session: Any) -> None:
         job = self._next()
         while self._open:
-            if job is not None and self._counters.take(_tokens(job[0]), time.monotonic()) == 0:
+            if job is not None and self._counters.take(self._tokens(job[0]), time.monotonic()) == 0:
                 self._start(self._call(session, *job))
                 job = None
             await asyncio.sleep(0.001)
@@ -227,7 +229,11 @@ class CookbookProcessor:
         (version,) = AnthropicDialect.extra_headers
         return {"x-api-key": KEY, version[0].decode(): version[1].decode()}
 
-    def _next(self) -> tuple[Prompt, int] | None:
+    def _tokens(self, number: int) -> float:
+        prompt = self._prompts[number]
+        return guess_cost(prompt).input_tokens + prompt.max_output_tokens
+
+    def _next(self) -> tuple[int, int] | None:
         if not self._again.empty():
             return self._again.get_nowait()
         return next(self._new, None)
@@ -237,26 +243,24 @@ class CookbookProcessor:
         self._calls.add(running)
         running.add_done_callback(self._calls.discard)
 
-    async def _call(self, session: Any, prompt: Prompt, attempts: int) -> None:
+    async def _call(self, session: Any, number: int, attempts: int) -> None:
         async with session.post(
-            self._url, data=_body(prompt), headers={"content-type": "application/json"}
+            self._url,
+            data=_body(self._prompts[number]),
+            headers={"content-type": "application/json"},
         ) as answer:
             await answer.read()
         if answer.status == 200:
-            self._report.graded += 1
+            self._report.graded.append(number)
             self._open -= 1
             return
         if answer.status == 429:
             self._refused_at = time.monotonic()
         if attempts > 1:
-            self._again.put_nowait((prompt, attempts - 1))
+            self._again.put_nowait((number, attempts - 1))
             return
         self._report.lost += 1
         self._open -= 1
-
-
-def _tokens(prompt: Prompt) -> float:
-    return guess_cost(prompt).input_tokens + prompt.max_output_tokens
 
 
 async def with_cookbook(task: Task, cue: Cue) -> Report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -34,6 +35,7 @@ from gradeq.providers.simulated import Simulator, SimulatorSettings
 CUT_AFTER = 1.3
 """Whoever takes longer than so many times the bound is stopped: papers left are not lost."""
 _SHORTEST_SECONDS = 10.0
+_ROOT = Path(__file__).parents[2]
 _OTHER_KEY = "somebody-else"
 
 
@@ -50,6 +52,8 @@ class Outcome:
     requests: int
     refused: int
     inside_windows: int
+    lag_seconds: float
+    """By which one sleep in twenty here ended late: where it is long, the machine was the limit."""
     trace: Trace
 
     @property
@@ -70,7 +74,14 @@ class Child:
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *self._command, stdin=pipe, stdout=pipe, limit=1 << 24
+            sys.executable,
+            "-m",
+            *self._command,
+            stdin=pipe,
+            stdout=pipe,
+            limit=1 << 24,
+            cwd=_ROOT,
+            env=os.environ | {"NO_PROXY": "127.0.0.1"},
         )
         return self
 
@@ -144,7 +155,7 @@ class Stage:
         async with AsyncExitStack() as stack:
             told = json.dumps(asdict(self._run.provider))
             server = await stack.enter_async_context(Child("bench.limiter.provider", told))
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=60.0))
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=60.0, trust_env=False))
             provider = Provider(http, (await server.heard())["url"])
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             task = self._task(client, provider.url, Path(folder) / "bench.db")
@@ -175,13 +186,14 @@ class Stage:
     ) -> Outcome:
         began, wall = time.monotonic(), time.time()
         child.say("go")
-        trace = Trace(self._capacities())
+        trace, lags = Trace(self._capacities()), list[float]()
         chores = [
             asyncio.create_task(chore)
             for chore in (
                 self._watch(provider, trace, began),
                 self._meddle(provider, began),
                 self._be_somebody_else(provider),
+                _note_lags(lags),
             )
         ]
         try:
@@ -199,11 +211,12 @@ class Stage:
             seconds,
             self._least(report["graded"], await self._more(provider, other)),
             self._run.papers,
-            report["graded"],
+            len(report["graded"]),
             report["lost"],
             mine["requests"],
             mine["refused_429"],
             mine["arrived_inside_retry_after"],
+            sorted(lags)[int(0.95 * len(lags))],
             trace,
         )
 
@@ -270,13 +283,10 @@ class Stage:
             more += [_mean(self._usages)] * await provider.repeated(self._run.papers)
         return more
 
-    def _least(self, graded: int, more: list[Usage]) -> float:
-        """Nobody tells which papers were graded: they count as papers like any."""
+    def _least(self, graded: Sequence[int], more: list[Usage]) -> float:
         if not graded:
             return 0.0
-        if graded == len(self._usages):
-            return self._run.least_seconds(self._usages, more=more)
-        return self._run.least_seconds([_mean(self._usages)] * graded, more=more)
+        return self._run.least_seconds([self._usages[number] for number in graded], more=more)
 
 
 class _Client(Child):
@@ -329,9 +339,21 @@ def clients_of(run: ShortRun) -> list[str]:
     return [GRADEQ] if run.killed_at is not None else list(CLIENTS)
 
 
-async def play(run: ShortRun, clients: Sequence[str] = (), seed: int = 1) -> list[Outcome]:
-    """All clients at the same time; `clients` narrows them down."""
+async def play(
+    run: ShortRun, clients: Sequence[str] = (), *, in_turn: bool = False, seed: int = 1
+) -> list[Outcome]:
+    """All clients at the same time, or one after the other; `clients` narrows them down."""
     chosen = [one for one in clients_of(run) if not clients or one in clients]
     stage = Stage(run, await rehearsed(run, seed), seed)
+    if in_turn:
+        return [await stage.play(one, asyncio.Barrier(1)) for one in chosen]
     together = asyncio.Barrier(len(chosen))
     return list(await asyncio.gather(*(stage.play(one, together) for one in chosen)))
+
+
+async def _note_lags(lags: list[float]) -> None:
+    """How late a short sleep ends tells how busy the machine is."""
+    while True:
+        due = time.monotonic() + 0.05
+        await _sleep_until(due)
+        lags.append(time.monotonic() - due)

@@ -24,6 +24,8 @@ class Score:
     least_seconds: float
     ignores_cap: bool = False
     """It sent more calls at once than it was allowed to, and so cannot be compared."""
+    lag_seconds: float = 0.0
+    """How late the machine itself was, one time in twenty; 0 in virtual time."""
 
     @property
     def cell(self) -> str:
@@ -63,9 +65,10 @@ def markdown(scores: Iterable[Score]) -> str:
 
 def line(score: Score) -> str:
     """One score in a terminal, as it comes in."""
+    lag = f", machine late by {1000 * score.lag_seconds:.0f} ms" if score.lag_seconds else ""
     return (
         f"{score.scenario:32}{score.client:24}{score.cell:28}"
-        f"{score.seconds:9.1f} s, bound {score.least_seconds:.1f} s"
+        f"{score.seconds:9.1f} s, bound {score.least_seconds:.1f} s{lag}"
     )
 
 
