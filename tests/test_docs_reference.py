@@ -33,6 +33,8 @@ from gradeq.limiter.base import LimitedBy, Limits
 from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
+from gradeq.overnight.posting import _MOST_BYTES, _MOST_ENTRIES
+from gradeq.overnight.times import FALLBACK_SECONDS, LONGEST_LOOK_SECONDS
 from gradeq.results import Result
 from gradeq.store.base import Work
 from gradeq.store.sql import load_migrations, load_schema
@@ -165,6 +167,15 @@ def test_every_limit_is_described() -> None:
         ("explanation/limits.md", f"stands still after {PARK_AFTER} in a row"),
         ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
         ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),
+        ("how-to/grade-overnight.md", f"{FALLBACK_SECONDS / 3600:g} hours after the order"),
+        (
+            "explanation/overnight.md",
+            f"at most {_MOST_ENTRIES:,} of them or {_MOST_BYTES >> 20} MiB",
+        ),
+        (
+            "explanation/overnight.md",
+            f"every {LONGEST_LOOK_SECONDS / 60:g} minutes".replace("10", "ten"),
+        ),
         ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),
         ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
         ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),

@@ -17,7 +17,7 @@ from gradeq.overnight.times import (
     PATIENCE_SECONDS,
     next_look,
 )
-from gradeq.overnight.trouble import is_for_a_person, pause
+from gradeq.overnight.trouble import asked_wait, is_for_a_person, pause
 from gradeq.providers.base import Answer, Failure
 from gradeq.providers.batching import BatchProvider, Outcome, Progress
 from gradeq.store.base import Store
@@ -139,7 +139,7 @@ class Collector:
             return
         if is_for_a_person(failure):
             await pause(self._store, one.batch_id, failure)
-        wait = next_look(one.looks, failure.signals.retry_after)
+        wait = next_look(one.looks, asked_wait(failure, self._clock.now_ms()))
         await self._store.provider_batches.looked(one.intent, wait, reason=failure.reason)
 
     async def _end(self, one: ProviderBatch, abandoned_because: str | None = None) -> None:
