@@ -33,6 +33,8 @@ from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
 from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
+from gradeq.overnight.posting import _MOST_BYTES, _MOST_ENTRIES
+from gradeq.overnight.times import FALLBACK_SECONDS, LONGEST_LOOK_SECONDS
 from gradeq.providers.build import AUTO_STARTS_WITH
 from gradeq.results import Result
 from gradeq.store.base import Work
@@ -172,6 +174,10 @@ def test_every_limit_is_described() -> None:
         ("how-to/choose-limits.md", f"starts with {AUTO_STARTS_WITH}"),
         ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
         ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),
+        ("how-to/grade-overnight.md", f"{FALLBACK_SECONDS / 3600:g} hours after the order"),
+        ("explanation/overnight.md", f"at most {_MOST_ENTRIES:,} of them"),
+        ("explanation/overnight.md", f"or {_MOST_BYTES >> 20} MiB"),
+        ("explanation/overnight.md", f"up to every {LONGEST_LOOK_SECONDS / 60:g} minutes"),
         ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),
         ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
         ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),

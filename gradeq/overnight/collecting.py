@@ -14,10 +14,11 @@ from gradeq.outcome import ErrorClass
 from gradeq.overnight.posting import custom_id
 from gradeq.overnight.times import (
     CLOCK_SKEW_SECONDS,
+    LOST_SECONDS,
     PATIENCE_SECONDS,
     next_look,
 )
-from gradeq.overnight.trouble import is_for_a_person, pause
+from gradeq.overnight.trouble import asked_wait, is_for_a_person, pause
 from gradeq.providers.base import Answer, Failure
 from gradeq.providers.batching import BatchProvider, Outcome, Progress
 from gradeq.store.base import Store
@@ -29,7 +30,6 @@ _TOGETHER = 100
 _NO_OUTCOME = Failure(
     ErrorClass.SERVER_ERROR, "the provider's batch ended without a word about this paper"
 )
-
 _NOT_ASKED = Failure(ErrorClass.SNOOZED, "the provider's batch was cancelled before its turn")
 
 
@@ -134,13 +134,20 @@ class Collector:
         return replace(one, cancel_asked_at=self._clock.now_ms(), looks=0)
 
     async def _later(self, one: ProviderBatch, failure: Failure) -> None:
-        if self._seconds_late(one) >= PATIENCE_SECONDS:
+        if self._seconds_late(one) >= PATIENCE_SECONDS or self._is_gone(one, failure):
             await self._end(one, failure.reason)
             return
         if is_for_a_person(failure):
             await pause(self._store, one.batch_id, failure)
-        wait = next_look(one.looks, failure.signals.retry_after)
-        await self._store.provider_batches.looked(one.intent, wait, reason=failure.reason)
+        wait = next_look(one.looks, asked_wait(failure, self._clock.now_ms()))
+        await self._store.provider_batches.looked(
+            one.intent, wait, reason=failure.reason, is_lost=failure.status == 404
+        )
+
+    def _is_gone(self, one: ProviderBatch, failure: Failure) -> bool:
+        if failure.status != 404 or one.lost_since is None:
+            return False
+        return self._clock.now_ms() - one.lost_since >= 1000 * LOST_SECONDS
 
     async def _end(self, one: ProviderBatch, abandoned_because: str | None = None) -> None:
         if abandoned_because is not None:

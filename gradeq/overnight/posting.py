@@ -18,7 +18,7 @@ from gradeq.overnight.times import (
     WORTH_POSTING_SECONDS,
     next_look,
 )
-from gradeq.overnight.trouble import is_certain, is_for_a_person, pause
+from gradeq.overnight.trouble import asked_wait, is_certain, is_for_a_person, pause
 from gradeq.providers.base import Failure
 from gradeq.providers.batching import BatchProvider, Entry
 from gradeq.store.base import Claimed, Store
@@ -149,7 +149,7 @@ class Poster:
             return
         times = self._refusals.get(night.grader, 0)
         self._refusals[night.grader] = times + 1
-        wait = next_look(times, failure.signals.retry_after)
+        wait = next_look(times, asked_wait(failure, self._clock.now_ms()))
         self._not_before[night.grader] = self._clock.monotonic() + wait
 
 

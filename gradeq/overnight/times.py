@@ -27,6 +27,10 @@ CLOCK_SKEW_SECONDS = 600.0
 PATIENCE_SECONDS = 3600.0
 """So long after its fallback a provider's batch may take to be cancelled and handed out."""
 
+LOST_SECONDS = 1800.0
+"""A batch that the provider has not known for so long is gone: deleted, or another account's.
+Now and then a provider does not find what it has."""
+
 
 def fallback_at(now: int, run_at: int | None, deadline: int | None) -> int:
     """When an order goes live, in wall milliseconds. ConflictError where that is too soon."""

@@ -18,7 +18,15 @@ def is_certain(failure: Failure) -> bool:
 def is_for_a_person(failure: Failure) -> bool:
     """Asking again later would be refused again: a key, a quota, a model, a form."""
     consequence = CONSEQUENCES[failure.error]
-    return not (consequence.retried and consequence.mendable)
+    mends_itself = consequence.mendable or failure.parked_until_ms is not None
+    return not (consequence.retried and mends_itself)
+
+
+def asked_wait(failure: Failure, now_ms: int) -> float | None:
+    """Seconds until the provider wants to be asked again; None where it does not say."""
+    if failure.parked_until_ms is not None:
+        return max(0.0, (failure.parked_until_ms - now_ms) / 1000)
+    return failure.signals.retry_after
 
 
 async def pause(store: Store, batch_id: int, failure: Failure) -> None:

@@ -54,6 +54,7 @@ class ProviderBatch:
     failed: int
     looks: int
     look_at: int
+    lost_since: int | None
     reason: str | None
     fallback_at: int
     created_at: int
@@ -118,8 +119,12 @@ class ProviderBatches(Protocol):
         answered: int | None = None,
         failed: int | None = None,
         reason: str | None = None,
+        is_lost: bool = False,
     ) -> None:
-        """What the provider said (None: nothing new), or the reason why it said nothing."""
+        """What the provider said (None: nothing new), or the reason why it said nothing.
+
+        `is_lost`: it said that it knows no such batch.
+        """
         ...
 
     async def cancel_asked(self, intent: str) -> None:

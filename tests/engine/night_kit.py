@@ -119,6 +119,8 @@ class BatchApi:
         """The answer to everything but a post, while it is set."""
         self.unreadable: Failure | None = None
         """Comes after the first outcome, once."""
+        self.hangs = False
+        """The next post is taken, and its poster hears nothing any more."""
         self.looks = 0
         self.cancels: list[str] = []
         self._clock = clock
@@ -135,6 +137,9 @@ class BatchApi:
         if refused is not None:
             return refused
         batch = self.take(intent, entries)
+        if self.hangs:
+            self.hangs = False
+            await asyncio.Event().wait()
         lost, self.losing = self.losing, None
         return lost or batch.id
 

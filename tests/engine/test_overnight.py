@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
-from engine_kit import an_engine, states
+from engine_kit import SECONDS, an_engine, states, turns
 from night_kit import (
     HOUR,
     PRICE,
@@ -407,6 +408,32 @@ async def test_without_names_only_its_outcomes_tell_whose_a_batch_is(nights: Nig
         assert [one.grade.score for one in grades] == [5]
 
 
+async def test_what_may_be_somebody_else_s_is_not_cancelled(nights: NightMaker) -> None:
+    """Without names, and not ended when the night is: it is waited for an hour, then no more."""
+    nights.api = type(nights.api)(nights.clock, keeps_names=False)
+    async with nights.open() as night:
+        night.api.losing = a_failure(ErrorClass.TIMEOUT)
+        batch = await night.submit(essays(1))
+        await night.has_posted(1, is_heard=False)
+        await night.passes(20.7 * HOUR, step=600)
+        assert await states(night.engine, batch.id) == {"processing": 1}
+        await night.until_over(batch.id)
+        assert night.api.cancels == []
+        assert len(night.api.posts) == 1
+        assert night.school.sim.stats.requests == 1
+
+
+async def test_a_quota_that_returns_by_itself_is_waited_for(nights: NightMaker) -> None:
+    async with nights.open() as night:
+        until = night.clock.now_ms() + 7_200_000
+        night.api.refusing = [a_failure(ErrorClass.QUOTA, 429, parked_until_ms=until)]
+        batch = await night.submit(essays(1))
+        await night.passes(7_000)
+        assert await states(night.engine, batch.id) == {"pending": 1}
+        posted = await night.has_posted(1)
+        assert posted.at >= until
+
+
 # When the night is over -------------------------------------------------------------------------
 
 
@@ -450,7 +477,7 @@ async def test_what_was_never_posted_goes_live_at_the_end_of_the_night(nights: N
         assert night.school.sim.stats.requests == 2
 
 
-@pytest.mark.parametrize("status", [None, 404, 500])
+@pytest.mark.parametrize("status", [None, 500])
 async def test_a_provider_that_does_not_cancel_is_not_waited_for_for_ever(
     nights: NightMaker, status: int | None
 ) -> None:
@@ -465,6 +492,24 @@ async def test_a_provider_that_does_not_cancel_is_not_waited_for_for_ever(
         assert 21 <= await night.hour_of("job.pending") < 21.5
         assert night.school.sim.stats.requests == 2
         await checked(night)
+
+
+async def test_a_batch_that_is_gone_is_posted_again(nights: NightMaker) -> None:
+    async with nights.open() as night:
+        batch = await night.submit(essays(1))
+        await night.has_posted(1)
+        night.api.dumb = a_failure(ErrorClass.SERVER_ERROR, 404)
+        await night.passes(1500)
+        night.api.dumb = None
+        await night.passes(1500)
+        night.api.dumb = a_failure(ErrorClass.SERVER_ERROR, 404)
+        await night.passes(1500)
+        assert len(night.api.posts) == 1, "it was found in between"
+        await night.has_posted(2)
+        night.api.dumb = None
+        night.api.finish(night.api.posts[1])
+        await night.until_over(batch.id)
+        assert night.school.sim.stats.requests == 0
 
 
 async def test_jobs_that_failed_overnight_are_retried_live_on_the_next_day(
@@ -566,6 +611,21 @@ async def test_a_restart_goes_on_waiting(nights: NightMaker) -> None:
             jobs = await night.school.jobs(batch.id)
             assert [job.interruptions for job in jobs] == [0, 0, 0]
             await checked(night)
+
+
+async def test_a_stop_in_the_middle_of_a_post(nights: NightMaker) -> None:
+    async with simulator() as sim:
+        async with nights.open(sim=sim) as night:
+            nights.api.hangs = True
+            batch = await night.submit(essays(2))
+            async with asyncio.timeout(SECONDS):
+                while not nights.api.posts:
+                    await turns(night.engine, 1)
+        nights.api.finish(nights.api.posts[0])
+        async with nights.open(sim=sim) as night:
+            await night.until_over(batch.id)
+            assert len(night.api.posts) == 1
+            assert night.paid_once(2)
 
 
 async def test_a_provider_without_batch_api_after_the_restart(nights: NightMaker) -> None:

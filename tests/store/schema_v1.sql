@@ -292,6 +292,8 @@ CREATE TABLE provider_batches (
     failed            INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
     looks             INTEGER NOT NULL DEFAULT 0 CHECK (looks >= 0),
     look_at           INTEGER NOT NULL,
+    -- Since when the provider has said, each time, that it knows no such batch.
+    lost_since        INTEGER,
     reason            TEXT,
     created_at        INTEGER NOT NULL,
     posted_at         INTEGER,

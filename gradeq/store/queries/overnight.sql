@@ -38,7 +38,8 @@ RETURNING batch_id
 -- name: provider_batch_looked
 UPDATE provider_batches
    SET answered = coalesce(:answered, answered), failed = coalesce(:failed, failed),
-       looks = looks + 1, look_at = :look_at, reason = :reason
+       looks = looks + 1, look_at = :look_at, reason = :reason,
+       lost_since = CASE WHEN :is_lost THEN coalesce(lost_since, :now) END
  WHERE intent = :intent AND ended_at IS NULL
 
 -- name: provider_batch_cancel_asked
@@ -51,7 +52,7 @@ SELECT DISTINCT p.provider_batch_id FROM json_each(:ids) w
 
 -- name: provider_batches_open
 SELECT p.batch_id, b.grader, p.intent, p.state, p.provider_batch_id, p.entries, p.answered,
-       p.failed, p.looks, p.look_at, p.reason, b.fallback_at, p.created_at, p.posted_at,
+       p.failed, p.looks, p.look_at, p.lost_since, p.reason, b.fallback_at, p.created_at, p.posted_at,
        p.cancel_asked_at,
        EXISTS (SELECT 1 FROM provider_batch_items i JOIN jobs j ON j.id = i.job_id
                 WHERE i.provider_batch_id = p.id AND j.lease = p.intent) AS is_wanted
@@ -60,7 +61,7 @@ SELECT p.batch_id, b.grader, p.intent, p.state, p.provider_batch_id, p.entries, 
 
 -- name: provider_batch_holding
 SELECT p.batch_id, b.grader, p.intent, p.state, p.provider_batch_id, p.entries, p.answered,
-       p.failed, p.looks, p.look_at, p.reason, b.fallback_at, p.created_at, p.posted_at,
+       p.failed, p.looks, p.look_at, p.lost_since, p.reason, b.fallback_at, p.created_at, p.posted_at,
        p.cancel_asked_at, 1 AS is_wanted
   FROM jobs j
   JOIN provider_batches p ON p.intent = j.lease

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from gradeq.model import JobState
 from gradeq.store.base import Claimed, Settlement
@@ -61,11 +61,11 @@ class SqliteProviderBatches:
         answered: int | None = None,
         failed: int | None = None,
         reason: str | None = None,
+        is_lost: bool = False,
     ) -> None:
         told = {"intent": intent, "answered": answered, "failed": failed, "reason": reason}
         await self.write(
-            lambda tx: tx.run("provider_batch_looked", look_at=_in(tx, look_in), **told).rowcount,
-            durable=False,
+            partial(_looked, told=told, look_in=look_in, is_lost=is_lost), durable=False
         )
 
     async def cancel_asked(self, intent: str) -> None:
@@ -165,6 +165,11 @@ def _posted(tx: Tx, intent: str, id_: str, look_in: float) -> None:
     )
     if batch_id is not None:
         tell(tx, "batch.posted", batch_id=batch_id)
+
+
+def _looked(tx: Tx, told: dict[str, Any], look_in: float, is_lost: bool) -> None:
+    look_at = _in(tx, look_in)
+    tx.run("provider_batch_looked", **told, look_at=look_at, is_lost=is_lost, now=tx.now)
 
 
 def _in(tx: Tx, seconds: float) -> int:
