@@ -149,8 +149,6 @@ async def test_the_limit_that_a_refusal_names_is_kept_but_not_for_good(server, p
     assert (gauge.bucket, gauge.limit) == (Bucket.REQUESTS, 20)
     clock.advance(11.5)
     assert pool.room() == 1
-    await call(provider, pool)
-    clock.advance(11.5)
     assert isinstance(pool.acquire(provider.estimate(PROMPT)), Permit)
     clock.advance(2.5)
     assert (pool.room(), pool.reading().limited_by) == (0, LimitedBy.REQUESTS)
