@@ -114,7 +114,7 @@ def _live_lines(standing: PoolStanding, reading: Reading) -> list[str]:
     return [
         f"pool {standing.name}, as of {age} ago:",
         f"  limited by {reading.text}",
-        f"  in the last minute {say.counted(last.requests, 'call')}, "
+        f"  in the last minute {say.counted(last.requests, 'call')}, {last.answered:,} answered, "
         f"{last.input_tokens:,} tokens in, {last.output_tokens:,} out{left}",
         f"  refused calls: {reading.refused_last_hour:,} in the last hour, "
         f"{reading.refused_total:,} of {reading.requests_total:,} since the start",
