@@ -553,7 +553,9 @@ class Engine:
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
-        await self._assembly.move_work(self._store)
+        if any(one.pool not in self._assembly.pools for one in await self._store.backlog()):
+            # A batch that was over when its provider got another key is open again.
+            await self._assembly.move_work(self._store)
         self._wake_all()
         return count
 

@@ -70,6 +70,12 @@ class PoolStanding:
         return f"gradeq resume {shlex.quote(next(iter(self.providers), self.name))}"
 
     @property
+    def what_then(self) -> str:
+        """When to resume a parked pool."""
+        by_itself = "it goes on by itself then; at once"
+        return "when that is mended" if self.parked_until is None else by_itself
+
+    @property
     def is_of_interest(self) -> bool:
         """It has work, or something holds it up."""
         return self.held_by is not None or self.backlog.moving + self.backlog.paused > 0
@@ -99,7 +105,7 @@ class PoolStanding:
         if self.parked_reason is not None:
             return [
                 f"pool {self.name}: {self.held_by}",
-                f"  when that is mended: {self.how_to_resume}",
+                f"  {self.what_then}: {self.how_to_resume}",
             ]
         if self.reading is None:
             return [f"pool {self.name}: {self.held_by}"] if self.held_by else []
@@ -114,7 +120,7 @@ def _live_lines(standing: PoolStanding, reading: Reading) -> list[str]:
     return [
         f"pool {standing.name}, as of {age} ago:",
         f"  limited by {reading.text}",
-        f"  in the last minute {say.counted(last.requests, 'call')}, "
+        f"  in the last minute {say.counted(last.requests, 'call')}, {last.answered:,} answered, "
         f"{last.input_tokens:,} tokens in, {last.output_tokens:,} out{left}",
         f"  refused calls: {reading.refused_last_hour:,} in the last hour, "
         f"{reading.refused_total:,} of {reading.requests_total:,} since the start",

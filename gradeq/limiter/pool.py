@@ -139,7 +139,8 @@ class Pool:
         now = self._end(permit, self._estimates.actual(permit, usage))
         self._admission.hear(signals, permit, now)
         self._estimates.learn(permit, usage, now - permit.started_at)
-        self._minute.count(now, input=usage.input_tokens, output=usage.output_tokens)
+        used = {"input": usage.input_tokens, "output": usage.output_tokens}
+        self._minute.count(now, answered=1, **used)
         self._admission.breaker.succeeded(permit.seq, self._admission.concurrency)
         self._admission.gate.answered()
         self._admission.answered(signals, now)

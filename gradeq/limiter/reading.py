@@ -14,6 +14,7 @@ from gradeq.limiter.base import Bucket, LimitedBy
 
 _SECONDS = 60
 _MINUTES = 60
+_COLUMNS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +29,22 @@ class Gauge:
 
 @dataclass(frozen=True, slots=True)
 class LastMinute:
-    """What happened in the last 60 seconds. Tokens count when their call ends.
+    """What happened in the last 60 seconds. Answers and tokens count when their call ends.
 
     `seconds` is how long ago the first of these calls started, 1 to 60.
     """
 
-    requests: int
-    refused: int
-    input_tokens: int
-    output_tokens: int
+    requests: int = 0
+    refused: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    answered: int = 0
     seconds: int = _SECONDS
 
     @property
     def answered_per_second(self) -> float:
-        """Calls that were not refused, since the first of them."""
+        """Since the first of the calls. One that failed brings the work no nearer to its end."""
         return self.answered / self.seconds
-
-    @property
-    def answered(self) -> int:
-        return max(0, self.requests - self.refused)
 
     def used(self, bucket: Bucket) -> int:
         tokens = self.input_tokens + self.output_tokens
@@ -101,7 +99,7 @@ class Reading:
     def aged(self, now_ms: int) -> Self:
         """The same reading at a later time, as far as time alone changes it."""
         seconds = self.seconds_old(now_ms)
-        last = LastMinute(0, 0, 0, 0) if seconds >= _SECONDS else self.last_minute
+        last = LastMinute() if seconds >= _SECONDS else self.last_minute
         return replace(self, wait_seconds=max(0.0, self.wait_seconds - seconds), last_minute=last)
 
     def seconds_old(self, now_ms: int) -> float:
@@ -177,21 +175,30 @@ class Minute:
     def __init__(self, now: float) -> None:
         self._began = now
         self._second = math.floor(now)
-        self._slots = [[0, 0, 0, 0] for _ in range(_SECONDS)]
-        self._sums = [0, 0, 0, 0]
+        self._slots = [[0] * _COLUMNS for _ in range(_SECONDS)]
+        self._sums = [0] * _COLUMNS
 
     def count(
-        self, now: float, *, requests: int = 0, refused: int = 0, input: int = 0, output: int = 0
+        self,
+        now: float,
+        *,
+        requests: int = 0,
+        refused: int = 0,
+        input: int = 0,
+        output: int = 0,
+        answered: int = 0,
     ) -> None:
         slot = self._slot(now)
-        for column, more in enumerate((requests, refused, input, output)):
+        for column, more in enumerate((requests, refused, input, output, answered)):
             slot[column] += more
             self._sums[column] += more
 
     def read(self, now: float) -> LastMinute:
         self._slot(now)
-        requests, refused, input_tokens, output_tokens = (max(0, count) for count in self._sums)
-        return LastMinute(requests, refused, input_tokens, output_tokens, self._seconds())
+        requests, refused, input_tokens, output_tokens, answered = (
+            max(0, count) for count in self._sums
+        )
+        return LastMinute(requests, refused, input_tokens, output_tokens, answered, self._seconds())
 
     def requests_per_second(self, now: float) -> float:
         """At least the rate of one a minute."""

@@ -157,6 +157,7 @@ class MinuteAnswer(Struct, frozen=True):
     refused: int
     input_tokens: int
     output_tokens: int
+    answered: int
 
 
 class PoolAnswer(Struct, frozen=True):

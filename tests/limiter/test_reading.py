@@ -167,6 +167,9 @@ def test_the_open_work_is_done_at_the_pace_of_the_last_minute(clock: ManualClock
     for _ in range(10):
         warm_up(pool, clock, seconds=2.0)
     assert pool.reading().eta_seconds(30) == pytest.approx(60, rel=0.1)
+    for _ in range(20):
+        pool.failed(started(pool), keep_tokens=False)
+    assert pool.reading().eta_seconds(30) == pytest.approx(60, rel=0.1), "failures are no pace"
     pool.refused(started(pool), Signals(retry_after=100.0))
     assert pool.reading().eta_seconds(30) == pytest.approx(160, rel=0.1)
     pool.park("stopped by the operator")
