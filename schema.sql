@@ -548,7 +548,8 @@ BEGIN
     UPDATE batches SET is_short = 1 - is_short WHERE id = NEW.id;
 END;
 
-CREATE TRIGGER reservation_stays_as_it_is BEFORE UPDATE ON reservations
+CREATE TRIGGER reservation_stays_as_it_is
+BEFORE UPDATE OF job_id, batch_id, day, amount, reserved_at ON reservations
 BEGIN
     SELECT RAISE(ABORT, 'money is reserved and freed, never changed');
 END;

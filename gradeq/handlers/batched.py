@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gradeq.decision import Failed
 from gradeq.handlers.base import Tried
 from gradeq.handlers.model import ModelHandler
+from gradeq.limiter.base import Usage
 from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Answer, Failure
 from gradeq.providers.batching import BatchProvider, Entry
@@ -39,6 +41,16 @@ class BatchedHandler:
         item = Item(claimed, prepared.request_key, prompt.system, prompt.user)
         entry = Entry(custom_id, prompt)
         return Asked(item, entry, self.provider.size(entry))
+
+    async def affordable(self, chosen: Sequence[Asked]) -> list[Asked]:
+        """Those that the caps leave money for, which is reserved for them."""
+        calls = [(one.item.claimed, one.entry.prompt) for one in chosen]
+        is_paid = await self.live.purse.afford(calls, self._share_of_price())
+        return [one for one, paid in zip(chosen, is_paid, strict=True) if paid]
+
+    def _share_of_price(self) -> float:
+        live = self.live.provider.price(_MUCH)
+        return self.provider.price(_MUCH) / live if live else 1.0
 
     def collected(self, item: Item, came: Answer | Failure, since: int) -> Collected:
         """What is to be stored of it. `since`: when it was posted, wall milliseconds."""
@@ -87,6 +99,7 @@ class BatchedHandler:
         return Tried(failed=Failed(failure.error, failure.reason, asked), attempt=attempt)
 
 
+_MUCH = Usage(1_000_000, 1_000_000)
 _OUTDATED = Failed(
     ErrorClass.SNOOZED,
     "the model or the settings have changed since it was posted: the answer that came is kept, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -48,6 +49,25 @@ class Purse:
             return found
         self._park(found)
         return NoMoney(found.reason)
+
+    async def afford(self, calls: Sequence[tuple[Claimed, Prompt]], share: float) -> list[bool]:
+        """For which of these calls, posted together at a `share` of the price, there is money.
+
+        It is reserved for them.
+        """
+        if self.day_cap is None and not any(claimed.is_capped for claimed, _ in calls):
+            return [True] * len(calls)
+        if not self.provider.is_priced:
+            return [await self._without_prices(claimed) is None for claimed, _ in calls]
+        needs = [
+            Need(claimed.job.id, claimed.lease, share * self.provider.worst_price(prompt))
+            for claimed, prompt in calls
+        ]
+        found = await self.store.reserve_cost(needs, self.day_cap)
+        for one in found:
+            if isinstance(one, CapReached):
+                self._park(one)
+        return [isinstance(one, Reserved) for one in found]
 
     def may_have_cost(self, failure: Failure, prompt: Prompt, held: Reserved | None) -> float:
         """At most, where nobody can tell whether a failed call was charged; else nothing."""

@@ -76,7 +76,7 @@ class Poster:
             self._worker.hold(claimed)
         try:
             chosen = _chosen(await self._asked(handler, intent, ours), handler.provider)
-            posted = await self._intended(night, intent, chosen)
+            posted = await self._intended(night, intent, await handler.affordable(chosen))
             self._worker.let_go(ours.pop(one.item.claimed.job.id) for one in posted)
         finally:
             await self._worker.give_back(ours.values())

@@ -130,3 +130,24 @@ async def test_another_process_goes_on(open_night: Open, sim: Simulator) -> None
         await night.until_over(batch.id)
         assert await states(night.engine, batch.id) == {"completed": 5}
         assert (sim.stats.batches, sim.stats.requests) == (1, 0)
+
+
+async def test_a_cap_holds_overnight_too(open_night: Open, sim: Simulator) -> None:
+    """Only what the cap has money for is posted; the answers free the rest of what was kept."""
+    cap = 0.10
+    async with open_night() as night:
+        batch = await night.submit(essays(40), cost_cap=cap)
+        row = None
+        while row is None or row.paused_by is None:
+            await night.pass_time(HOUR / 4)
+            row = await night.engine.store.batch(batch.id)
+            assert row is not None
+            assert row.cost + row.uncertain_cost + row.reserved_cost <= cap * 1.000001
+        assert "cost cap" in (row.pause_reason or "")
+        assert 0 < row.completed < 40
+        assert sim.stats.batch_entries == row.completed
+        await night.engine.set_cost_cap(batch.id, 10.0)
+        await night.engine.resume(batch.id)
+        await night.until_over(batch.id)
+        assert set(night.answers_per_paper().values()) == {1}
+        assert await night.engine.store.check() == []

@@ -13,6 +13,17 @@ SELECT day, cost, uncertain_cost, reserved_cost, reserving FROM days WHERE day =
 INSERT INTO reservations (job_id, lease, batch_id, day, amount, reserved_at)
 VALUES (:job_id, :lease, :batch_id, :day, :amount, :now)
 
+-- A claim that became part of a provider's batch: its money stays with it.
+-- name: reservations_follow
+UPDATE reservations SET lease = :lease
+ WHERE (job_id, lease) IN (SELECT value ->> 0, value ->> 1 FROM json_each(:leases))
+
+-- A provider's batch that was not posted, or that has ended: what brought no answer cost nothing.
+-- name: reservations_free
+DELETE FROM reservations
+ WHERE lease = :intent
+   AND (:is_over OR (SELECT provider_batch_id FROM provider_batches WHERE intent = :intent) IS NULL)
+
 -- name: batch_needs
 UPDATE batches SET needed_cost = :needed WHERE id = :id
 

@@ -5,7 +5,7 @@ SELECT id AS batch_id, grader, fallback_at, ready + waiting AS pending,
 
 -- name: night_claimable
 SELECT id, kind, rubric_id, cost_cap FROM batches
- WHERE id = :id AND mode = 'overnight' AND ready > 0 AND paused_at IS NULL
+ WHERE id = :id AND mode = 'overnight' AND ready > 0 AND paused_at IS NULL AND is_short = 0
 
 -- name: night_may_post
 SELECT fallback_at FROM batches WHERE id = :id AND mode = 'overnight' AND paused_at IS NULL

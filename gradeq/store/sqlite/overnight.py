@@ -131,6 +131,7 @@ def _intend(tx: Tx, batch_id: int, intent: str, items: Sequence[Item], look_in: 
         for row in tx.all("jobs_intend", rows=leases, intent=intent, lease_until=fallback_at)
     }
     kept = [one for one in items if one.claimed.job.id in taken]
+    tx.run("reservations_follow", leases=leases, lease=intent)
     if kept:
         _insert(tx, batch_id, intent, kept, look_in)
     return [one.claimed.job.id for one in kept]
@@ -205,6 +206,7 @@ def _collect(tx: Tx, one: Collected) -> int | None:
 def _end(tx: Tx, intent: str, reason: str | None) -> int:
     waiting = [row["id"] for row in tx.all("jobs_still_waiting", intent=intent)]
     returned = [Settlement(one, intent, JobState.PENDING) for one in waiting]
+    tx.run("reservations_free", intent=intent, is_over=int(reason is None))
     outcomes.settle(tx, returned, pause_after=0)
     tx.run("items_drop", id=tx.value("provider_batch_id", intent=intent))
     tx.run("provider_batch_end", intent=intent, reason=reason, now=tx.now)
