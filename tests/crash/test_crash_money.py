@@ -14,7 +14,7 @@ from gradeq.store.base import BatchRow
 from gradeq.store.sqlite import SqliteStore
 
 SCRIPT = Path(__file__).with_name("spending_process.py")
-CAP, PAPERS, CONCURRENCY = 14.0, 200, 2
+CAP, PAPERS, CONCURRENCY = 14.0, 120, 2
 
 
 def paid(sim: Simulator) -> float:
@@ -45,7 +45,7 @@ async def die_in_mid_call(database: Path, sim: Simulator, rng: random.Random) ->
 
 async def live(database: Path, sim: Simulator) -> None:
     process = await start(database, sim, CAP)
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(40):
         assert await process.wait() == 0
 
 
