@@ -97,7 +97,6 @@ def _virtually(client: str, scenario: Scenario, seed: int, traces: dict[str, Tra
         trial.papers,
         run.seconds,
         trial.least_seconds,
-        ignores_cap=isinstance(trial, Rivalry) and trial.ignores_cap,
     )
 
 

@@ -279,18 +279,13 @@ def told_to_cookbook(limits: Limits, server: StrictServer) -> tuple[float, float
 
 @dataclass(frozen=True, slots=True)
 class Rivalry:
-    """One rival's run of one scenario. `least_seconds` is the bound for the papers it graded."""
+    """One rival's run of one scenario. `least_seconds` is the bound for the papers it graded;
+    a rival that does not know what the user set may be faster."""
 
     run: Run
     least_seconds: float
     papers: int
     lost: int
-    allowed_at_once: int
-
-    @property
-    def ignores_cap(self) -> bool:
-        """It sent more calls at once than allowed, and may so be faster than the bound."""
-        return self.run.most_in_flight > self.allowed_at_once
 
     @property
     def efficiency(self) -> float:
@@ -320,8 +315,7 @@ def try_rival(
     if watch is not None:
         watch(rival)
     run = rival.compete()
-    least = _least(scenario, seed, work, rival)
-    return Rivalry(run, least, len(work), len(rival.lost), _most_at_once(scenario.limits))
+    return Rivalry(run, _least(scenario, seed, work, rival), len(work), len(rival.lost))
 
 
 def _least(scenario: Scenario, seed: int, work: Sequence[Paper], rival: Rival) -> float:
