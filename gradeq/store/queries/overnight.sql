@@ -73,7 +73,7 @@ SELECT id FROM provider_batches WHERE intent = :intent
 
 -- The batch that the items' jobs belong to, as a claim needs it.
 -- name: items_batch
-SELECT b.id, b.kind, b.rubric_id
+SELECT b.id, b.kind, b.rubric_id, b.cost_cap
   FROM provider_batches p JOIN batches b ON b.id = p.batch_id WHERE p.intent = :intent
 
 -- name: items_all
