@@ -112,10 +112,9 @@ async def test_the_gate_of_one_pool_never_stops_another(tmp_path):
         ({"fail": "403"}, {"fail": ""}, "bad_key", "SCHOOL_KEY"),
         ({"fail": "402"}, {"fail": ""}, "quota", ""),
         ({"fail": "spend_cap"}, {"fail": ""}, "quota", "spend"),
-        ({"fail": "usage_limits"}, {"fail": ""}, "quota", "usage limits"),
         ({"fail": "quota"}, {"fail": ""}, "quota", ""),
     ],
-    ids=["key", "model", "403", "402", "spend_cap", "usage_limits", "quota"],
+    ids=["key", "model", "403", "402", "spend_cap", "quota"],
 )
 async def test_a_batch_pauses_by_itself_and_goes_on_when_it_is_mended(
     tmp_path, wrong, right, error, told
