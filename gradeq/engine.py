@@ -40,6 +40,7 @@ from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
 from gradeq.store.base import (
     Added,
+    Backlog,
     Badges,
     Event,
     GradeRow,
@@ -383,12 +384,16 @@ class Engine:
             raise self._worker.trouble
         if self._worker.busy:
             return False
-        return all(one.is_idle or self._is_stuck(one.pool) for one in await self._store.backlog())
+        backlog = await self._store.backlog()
+        # What was started meanwhile may be what parked the pool, and is not settled yet.
+        return not self._worker.busy and all(one.is_idle or self._is_stuck(one) for one in backlog)
 
-    def _is_stuck(self, name: str) -> bool:
-        """No grader here works through it, or only a person can end its parking."""
-        pool = self._assembly.pools.get(name)
-        return pool is None or math.isinf(pool.reading().wait_seconds)
+    def _is_stuck(self, backlog: Backlog) -> bool:
+        """No grader here works through the pool, or only a person can end its parking."""
+        pool = self._assembly.pools.get(backlog.pool)
+        if pool is None:
+            return True
+        return backlog.processing == 0 and math.isinf(pool.reading().wait_seconds)
 
     # Control ------------------------------------------------------------------------------------
 
