@@ -469,7 +469,7 @@ class Engine:
         pool = self._assembly.pools.get(work.pool)
         if pool is None or work.overnight:
             return pool is None
-        return math.isinf(pool.reading().wait_seconds)
+        return work.processing == 0 and math.isinf(pool.reading().wait_seconds)
 
     # Control ------------------------------------------------------------------------------------
 

@@ -29,5 +29,6 @@ class Causes:
         return cause if looks else NOTHING
 
     def words(self, cause: str) -> str:
-        """As last seen; a cause that no look caught by its name."""
-        return self._texts.get(cause) or cause.replace("_", " ")
+        """As last seen; nothing, and a cause that no look caught, by its name."""
+        seen = "" if cause == NOTHING else self._texts.get(cause)
+        return seen or cause.replace("_", " ")

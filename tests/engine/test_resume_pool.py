@@ -37,6 +37,7 @@ async def parked(
         await at.engine.run()
         assert (await at.engine.store.batch(batch.id)).paused_by == "gradeq"
         assert only(at.engine).parked_reason is not None
+        await until_told(at.engine, "pool.parked")
         yield at, batch.id
 
 
