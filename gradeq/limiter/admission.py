@@ -131,7 +131,8 @@ class Admission:
             self.at_once.refused(in_flight, now)
             return
         if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
-            accounts.guess(last_minute.answered_per_second, now)
+            let_in = last_minute.requests - last_minute.refused
+            accounts.guess(let_in / last_minute.seconds, now)
             self.factor.ceiling = _GUESSED_CEILING
         self._learn_from_empty_bucket(permit.seq, now)
 

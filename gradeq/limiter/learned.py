@@ -109,6 +109,7 @@ class Headroom:
 
 _FIRST_TRY_SECONDS = 30.0
 _LONGEST_TRY_SECONDS = 1800.0
+_TOGETHER_SECONDS = 0.5
 
 
 class AtOnce:
@@ -132,6 +133,11 @@ class AtOnce:
         again = self.most is not None and in_flight >= self.most
         self._every = min(_LONGEST_TRY_SECONDS, self._every * 2) if again else _FIRST_TRY_SECONDS
         self.resume_at(max(1, in_flight), now)
+
+    def also_refused(self, in_flight: int, now: float) -> None:
+        """Another call that was sent together with the refused one: fewer are being answered."""
+        if self.most is not None and now - self._since <= _TOGETHER_SECONDS:
+            self.most = max(1, min(self.most, in_flight))
 
     def resume_at(self, most: int | None, since: float) -> None:
         self.most = most

@@ -168,8 +168,10 @@ class Pool:
                 self._admission.learn_from_refusal(permit, self.in_flight, last_minute, now)
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
-        elif (asked := _asked(signals)) is not None:
-            self._admission.gate.close(now + asked, LimitedBy.RETRY_AFTER)
+        else:
+            self._admission.at_once.also_refused(self.in_flight, now)
+            if (asked := _asked(signals)) is not None:
+                self._admission.gate.close(now + asked, LimitedBy.RETRY_AFTER)
         self._changed()
 
     def overloaded(self, permit: Permit, signals: Signals) -> None:

@@ -105,6 +105,16 @@ def test_calls_at_once_are_tried_out_less_and_less_often() -> None:
     assert at_once.limit(100, NOW + 90) == 21
 
 
+def test_calls_sent_together_tell_how_many_were_taken() -> None:
+    at_once = AtOnce()
+    at_once.refused(19, NOW)
+    for in_flight in (15, 11, 8):
+        at_once.also_refused(in_flight, NOW + 0.05)
+    assert at_once.limit(100, NOW + 0.1) == 8
+    at_once.also_refused(3, NOW + 5)
+    assert at_once.limit(100, NOW + 5) == 8
+
+
 # In a pool ------------------------------------------------------------------------------------
 
 
