@@ -86,6 +86,9 @@ CREATE TABLE batches (
     priority        INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
     -- The largest integer stands for "no deadline", so that one index orders both.
     deadline        INTEGER NOT NULL DEFAULT 9223372036854775807,
+    -- 'overnight': through the provider's batch API; from `fallback_at` on live, like all others.
+    mode            TEXT NOT NULL DEFAULT 'live' CHECK (mode IN ('live', 'overnight')),
+    fallback_at     INTEGER,
     created_at      INTEGER NOT NULL,
     updated_at      INTEGER NOT NULL,
     started_at      INTEGER,
@@ -109,18 +112,32 @@ CREATE TABLE batches (
     input_tokens    INTEGER NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
     output_tokens   INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
     cost            REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    -- What ended without an answer may have cost this; what is reserved for calls on their way.
+    uncertain_cost  REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    reserved_cost   REAL NOT NULL DEFAULT 0 CHECK (reserved_cost >= 0),
+    reserving       INTEGER NOT NULL DEFAULT 0 CHECK (reserving >= 0),
+    cost_cap        REAL CHECK (cost_cap > 0),
+    -- The most that the call could cost which last did not fit under the cap.
+    needed_cost     REAL CHECK (needed_cost > 0),
+    -- 1 while such a call has to wait for money that calls in hand may still free.
+    is_short        INTEGER NOT NULL DEFAULT 0 CHECK (is_short IN (0, 1)),
+    CHECK (needed_cost IS NULL OR cost_cap IS NOT NULL),
+    CHECK (reserving > 0 OR reserved_cost = 0),
     CHECK (total = ready + waiting + processing + completed + failed + cancelled),
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
     CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
-    CHECK ((failure_cause IS NULL) = (failure_streak = 0))
+    CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
+    CHECK (mode = 'live' OR fallback_at IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX batches_idempotent ON batches (owner_id, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
 -- The claim's order: interactive, priority, deadline, then the owner's turn, then age.
 CREATE INDEX batches_claimable
     ON batches (pool, interactive DESC, priority, deadline, owner_id, id)
-    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL;
+    WHERE ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+      AND is_short = 0;
+CREATE INDEX batches_overnight ON batches (id) WHERE mode = 'overnight' AND finished_at IS NULL;
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
 
@@ -193,6 +210,12 @@ CREATE TABLE attempts (
     output_tokens     INTEGER NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
     cache_read_tokens INTEGER NOT NULL DEFAULT 0 CHECK (cache_read_tokens >= 0),
     cost              REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    -- At most this much, where nobody can tell whether the call was charged.
+    uncertain_cost    REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    -- The claim whose call that was, where its answer may still come.
+    lease             TEXT,
+    -- The local date on which the call began: the day that it counts for.
+    day               TEXT NOT NULL,
     started_at        INTEGER NOT NULL,
     finished_at       INTEGER NOT NULL,
     -- An attempt that carries an error carries its reason too.
@@ -203,6 +226,37 @@ CREATE INDEX attempts_by_job ON attempts (job_id);
 CREATE INDEX attempts_unapplied ON attempts (submission_id, request_key)
     WHERE answer_use IN ('stored', 'salvage');
 CREATE INDEX attempts_unread ON attempts (job_id) WHERE answer_use = 'stored';
+
+-- Money kept back for calls on their way, where a cap is in force: the most that each can cost. The
+-- row is on disk before its call is made, and goes when the call's own cost is known.
+CREATE TABLE reservations (
+    job_id      INTEGER NOT NULL REFERENCES jobs (id),
+    lease       TEXT NOT NULL,
+    batch_id    INTEGER NOT NULL REFERENCES batches (id),
+    day         TEXT NOT NULL,
+    amount      REAL NOT NULL CHECK (amount > 0),
+    reserved_at INTEGER NOT NULL,
+    PRIMARY KEY (job_id, lease)
+) STRICT, WITHOUT ROWID;
+
+-- What each local day's calls have cost.
+CREATE TABLE days (
+    day            TEXT PRIMARY KEY
+                   CHECK (day GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]'),
+    cost           REAL NOT NULL DEFAULT 0 CHECK (cost >= 0),
+    uncertain_cost REAL NOT NULL DEFAULT 0 CHECK (uncertain_cost >= 0),
+    reserved_cost  REAL NOT NULL DEFAULT 0 CHECK (reserved_cost >= 0),
+    reserving      INTEGER NOT NULL DEFAULT 0 CHECK (reserving >= 0),
+    CHECK (reserving > 0 OR reserved_cost = 0)
+) STRICT, WITHOUT ROWID;
+
+-- Pools whose last call did not fit under the day's cap, and the most that it could cost.
+CREATE TABLE short_pools (
+    pool        TEXT PRIMARY KEY,
+    day         TEXT NOT NULL,
+    cost_cap    REAL NOT NULL CHECK (cost_cap > 0),
+    needed_cost REAL NOT NULL CHECK (needed_cost > 0)
+) STRICT, WITHOUT ROWID;
 
 -- What was sent and what came back, to the letter; written once, before the answer is read.
 CREATE TABLE answers (
@@ -220,6 +274,50 @@ CREATE TABLE prompt_prefixes (
     sha256 TEXT NOT NULL UNIQUE CHECK (length(sha256) = 64),
     text   TEXT NOT NULL
 ) STRICT;
+
+-- Jobs of one overnight batch that went to the provider's batch API together. The row is on disk
+-- before the POST, so that no crash hides what may have been paid for. While `ended_at` is NULL,
+-- `intent` is also the lease of its jobs: nobody else takes, renews or returns them.
+CREATE TABLE provider_batches (
+    id                INTEGER PRIMARY KEY,
+    batch_id          INTEGER NOT NULL REFERENCES batches (id),
+    intent            TEXT NOT NULL UNIQUE
+                      CHECK (length(intent) BETWEEN 1 AND 32 AND NOT intent GLOB '*[^a-z0-9]*'),
+    state             TEXT NOT NULL DEFAULT 'intended'
+                      CHECK (state IN ('intended', 'posted', 'ended', 'abandoned')),
+    provider_batch_id TEXT,
+    entries           INTEGER NOT NULL CHECK (entries >= 1),
+    -- As the provider last said.
+    answered          INTEGER NOT NULL DEFAULT 0 CHECK (answered >= 0),
+    failed            INTEGER NOT NULL DEFAULT 0 CHECK (failed >= 0),
+    looks             INTEGER NOT NULL DEFAULT 0 CHECK (looks >= 0),
+    look_at           INTEGER NOT NULL,
+    -- Since when the provider has said, each time, that it knows no such batch.
+    lost_since        INTEGER,
+    reason            TEXT,
+    created_at        INTEGER NOT NULL,
+    posted_at         INTEGER,
+    cancel_asked_at   INTEGER,
+    ended_at          INTEGER,
+    CHECK ((provider_batch_id IS NULL) = (posted_at IS NULL)),
+    CHECK (state = 'abandoned' OR (state = 'intended') = (posted_at IS NULL)),
+    CHECK ((state IN ('ended', 'abandoned')) = (ended_at IS NOT NULL)),
+    CHECK (state <> 'abandoned' OR reason IS NOT NULL)
+) STRICT;
+CREATE INDEX provider_batches_open ON provider_batches (batch_id) WHERE ended_at IS NULL;
+CREATE INDEX provider_batches_known ON provider_batches (provider_batch_id)
+    WHERE provider_batch_id IS NOT NULL;
+
+-- What a provider's batch has not brought yet, with the prompt as it was sent. A row goes in the
+-- transaction that stores its answer; so a job is in one provider's batch at most.
+CREATE TABLE provider_batch_items (
+    job_id            INTEGER PRIMARY KEY REFERENCES jobs (id),
+    provider_batch_id INTEGER NOT NULL REFERENCES provider_batches (id),
+    request_key       TEXT NOT NULL,
+    prefix_id         INTEGER REFERENCES prompt_prefixes (id),
+    sent              TEXT NOT NULL
+) STRICT;
+CREATE INDEX provider_batch_items_open ON provider_batch_items (provider_batch_id);
 
 CREATE TABLE grades (
     id            INTEGER PRIMARY KEY,
@@ -388,8 +486,72 @@ BEGIN
            rate_limited = rate_limited + coalesce(NEW.error IN ('rate_limited', 'slow_down'), 0),
            input_tokens = input_tokens + NEW.input_tokens,
            output_tokens = output_tokens + NEW.output_tokens,
-           cost = cost + NEW.cost
+           cost = cost + NEW.cost,
+           uncertain_cost = uncertain_cost + NEW.uncertain_cost
      WHERE id = NEW.batch_id;
+END;
+
+CREATE TRIGGER attempt_counted_for_its_day AFTER INSERT ON attempts
+WHEN NEW.cost > 0 OR NEW.uncertain_cost > 0
+BEGIN
+    INSERT INTO days (day, cost, uncertain_cost) VALUES (NEW.day, NEW.cost, NEW.uncertain_cost)
+        ON CONFLICT (day) DO UPDATE
+       SET cost = days.cost + excluded.cost,
+           uncertain_cost = days.uncertain_cost + excluded.uncertain_cost;
+END;
+
+-- An answer that was given up came after all: now its cost is known.
+CREATE TRIGGER attempt_certain_after_all AFTER UPDATE OF uncertain_cost ON attempts
+BEGIN
+    UPDATE batches
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE id = NEW.batch_id;
+    UPDATE days
+       SET uncertain_cost = max(0, uncertain_cost - OLD.uncertain_cost + NEW.uncertain_cost)
+     WHERE day = NEW.day;
+END;
+
+CREATE TRIGGER money_reserved AFTER INSERT ON reservations
+BEGIN
+    UPDATE batches SET reserving = reserving + 1, reserved_cost = reserved_cost + NEW.amount
+     WHERE id = NEW.batch_id;
+    INSERT INTO days (day, reserving, reserved_cost) VALUES (NEW.day, 1, NEW.amount)
+        ON CONFLICT (day) DO UPDATE
+       SET reserving = reserving + 1, reserved_cost = reserved_cost + excluded.reserved_cost;
+END;
+
+-- The last one leaves exactly nothing, whatever was rounded on the way.
+CREATE TRIGGER money_freed AFTER DELETE ON reservations
+BEGIN
+    UPDATE batches
+       SET reserving = reserving - 1,
+           reserved_cost = CASE reserving WHEN 1 THEN 0
+                                ELSE max(0, reserved_cost - OLD.amount) END
+     WHERE id = OLD.batch_id;
+    UPDATE days
+       SET reserving = reserving - 1,
+           reserved_cost = CASE reserving WHEN 1 THEN 0
+                                ELSE max(0, reserved_cost - OLD.amount) END
+     WHERE day = OLD.day;
+END;
+
+-- A job in hand that has reserved nothing yet is taken for one that will need as much.
+CREATE TRIGGER batch_short_of_money
+AFTER UPDATE OF cost, uncertain_cost, reserved_cost, reserving, processing, cost_cap, needed_cost
+ON batches
+WHEN NEW.is_short
+     <> (NEW.needed_cost IS NOT NULL AND max(NEW.processing, NEW.reserving) > 0
+         AND NEW.cost + NEW.uncertain_cost + NEW.reserved_cost
+             + NEW.needed_cost * (1 + max(0, NEW.processing - NEW.reserving))
+             > NEW.cost_cap * 1.000000001)
+BEGIN
+    UPDATE batches SET is_short = 1 - is_short WHERE id = NEW.id;
+END;
+
+CREATE TRIGGER reservation_stays_as_it_is
+BEFORE UPDATE OF job_id, batch_id, day, amount, reserved_at ON reservations
+BEGIN
+    SELECT RAISE(ABORT, 'money is reserved and freed, never changed');
 END;
 
 -- Pools ----------------------------------------------------------------------------------------
@@ -412,6 +574,14 @@ BEGIN
                        'reason', coalesce(why, json_extract(OLD.state, '$.parked_reason')),
                        'until', json_extract(NEW.state, '$.parked_until_ms'))
       FROM (SELECT json_extract(NEW.state, '$.parked_reason') AS why);
+END;
+
+-- Overnight --------------------------------------------------------------------------------------
+
+CREATE TRIGGER provider_batch_ends_once BEFORE UPDATE OF state ON provider_batches
+WHEN OLD.ended_at IS NOT NULL
+BEGIN
+    SELECT RAISE(ABORT, 'a provider''s batch that has ended stays as it is');
 END;
 
 -- Grades ---------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
     python examples/grade_folder.py FOLDER_OR_FILE RUBRIC [PROVIDER MODEL]
 
 Without a provider the simulated one answers, over real HTTP; its grades are made up.
-With one (anthropic or openai), the key comes from ANTHROPIC_API_KEY or OPENAI_API_KEY.
+With one (anthropic, openai or gemini), the key comes from ANTHROPIC_API_KEY, OPENAI_API_KEY or
+GEMINI_API_KEY.
 """
 
 import asyncio

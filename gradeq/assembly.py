@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Container, Itera
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
-from gradeq.errors import ConfigError, ConflictError, NotFoundError
+from gradeq.errors import ConfigError, ConflictError, NoPricesError, NotFoundError
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import CodedHandler, JobFunction
@@ -19,9 +20,15 @@ from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState, Setup, outdated
 from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.money import Caps
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
-from gradeq.store.base import Store
+from gradeq.providers.batching import BatchProvider
+from gradeq.store.base import DAY_CAP, Store
+
+if TYPE_CHECKING:
+    from gradeq.handlers.batched import BatchedHandler
+    from gradeq.handlers.model import ModelHandler
 
 log = logging.getLogger("gradeq")
 
@@ -45,6 +52,7 @@ class _Opened:
 
     settings: ProviderSettings
     provider: Provider
+    batching: BatchProvider | None
 
 
 class Assembly:
@@ -56,16 +64,19 @@ class Assembly:
         default_provider: str | None,
         *,
         pseudonyms: bool,
+        caps: Caps,
         clock: Clock,
         rng: Random,
         environ: Mapping[str, str],
     ) -> None:
         self.handlers: dict[str, Handler] = {}
         self.pools: dict[str, Pool] = {}
+        self.batched: dict[str, BatchedHandler] = {}
         self.returned = 0
         self._settings = settings
         self._default = _default_of(settings, default_provider)
         self._pseudonyms = pseudonyms
+        self._caps = caps
         self._clock = clock
         self._rng = rng
         self._environ = environ
@@ -102,7 +113,8 @@ class Assembly:
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
         """Providers live as long as this context. Raises ConfigError."""
         self._note = note
-        self._states = read_states(await store.pools())
+        stored = read_states(await store.pools())
+        self._states = {name: _under_todays_cap(state) for name, state in stored.items()}
         async with AsyncExitStack() as self._stack:
             for settings in self._settings:
                 await self._open_provider(settings)
@@ -111,19 +123,24 @@ class Assembly:
                 yield
             finally:
                 self.handlers.clear()
+                self.batched.clear()
                 self.pools.clear()
                 self._opened.clear()
 
     async def _open_provider(self, settings: ProviderSettings) -> None:
-        from gradeq.providers.build import build_provider  # noqa: PLC0415 - loads no HTTP client
+        from gradeq.providers import build  # noqa: PLC0415 - loads no HTTP client
 
         if settings.kind == "simulated":
             self._marks[settings.name] = (Flag.SIMULATED.value,)
             if settings.base_url is None:
                 settings = replace(settings, base_url=await _simulate(settings, self._stack))
-        provider = build_provider(settings, self._clock, self._environ)
+        _check_prices(settings, self._caps)
+        provider = build.build_provider(settings, self._clock, self._environ)
         self._stack.push_async_callback(provider.aclose)
-        self._opened[settings.name] = _Opened(settings, provider)
+        batching = build.build_batch_provider(settings, self._clock, self._environ)
+        if batching is not None:
+            self._stack.push_async_callback(batching.aclose)
+        self._opened[settings.name] = _Opened(settings, provider, batching)
 
     async def build_handlers(
         self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]
@@ -197,7 +214,10 @@ class Assembly:
     ) -> None:
         for name, provider in self._model_names().items():
             if provider in providers:
-                self.handlers[name] = await self._model_handler(name, provider, store, rubric)
+                handler = await self._model_handler(name, provider, store, rubric)
+                self.handlers[name] = handler
+                if (batching := self._opened[provider].batching) is not None:
+                    self.batched[name] = self._batched_handler(handler, batching)
 
     async def _model_handler(
         self,
@@ -205,28 +225,37 @@ class Assembly:
         provider_name: str,
         store: Store,
         rubric: Callable[[int], Awaitable[Rubric]],
-    ) -> Handler:
+    ) -> ModelHandler:
         from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
+        from gradeq.handlers.purse import Purse  # noqa: PLC0415
 
         provider = self._opened[provider_name].provider
+        pool = self._pool(provider.pool, provider.limits)
         return ModelHandler(
             name=name,
             provider=provider,
             grader=LLMGrader(
                 model=provider.model, secret=await store.secret(), pseudonyms=self._pseudonyms
             ),
-            pool=self._pool(provider.pool, provider.limits),
+            pool=pool,
             store=store,
             clock=self._clock,
             rubric=rubric,
+            purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
             marks=self._marks.get(provider_name, ()),
         )
+
+    def _batched_handler(self, live: ModelHandler, batching: BatchProvider) -> BatchedHandler:
+        from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415
+
+        return BatchedHandler(live, batching)
 
     def _coded_handler(self, registration: Registration) -> Handler:
         limits = Limits(
             concurrency=registration.concurrency,
             requests_per_minute=registration.requests_per_minute,
+            keeps_pace=True,
         )
         return CodedHandler(
             name=registration.name,
@@ -271,6 +300,27 @@ def _setups(opened: Mapping[str, _Opened]) -> dict[str, Setup]:
         fingerprint = fingerprint_of(one.settings, one.provider)
         prints.setdefault(one.provider.pool, []).append(fingerprint)
     return {pool: Setup(tuple(sharing[pool]), " ".join(prints[pool])) for pool in sharing}
+
+
+def _under_todays_cap(state: PoolState) -> PoolState:
+    """The cap may be higher by now: the first call finds out."""
+    if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
+        return state
+    return replace(state, parked_reason=None, parked_until_ms=None)
+
+
+def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
+    """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
+    from gradeq.providers.address import on_this_machine  # noqa: PLC0415
+
+    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    if not caps.any or settings.price_input or settings.price_output or is_free:
+        return
+    raise NoPricesError(
+        f"Provider {settings.name!r} has no prices, so no cost cap could hold it; nothing was "
+        f"started. Set price_input and price_output (per million tokens) of "
+        f"[provider.{settings.name}], or take cost_cap_per_batch and cost_cap_per_day away."
+    )
 
 
 def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:

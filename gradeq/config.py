@@ -48,9 +48,10 @@ class ProviderSettings:
     """One `[provider.NAME]` section. Rates are per minute, prices per million tokens.
 
     `api_key_env` names a variable and `api_key_file` a file; the key itself is never a setting.
-    `auth` is how the key is sent: `bearer`, `x-api-key` or `api-key`; None is the kind's own way.
-    `concurrency` is how many calls may be in flight, or "auto": found between 1 and
-    `max_concurrency`.
+    `auth` is how the key is sent: `bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; None is
+    the kind's own way. `batch_api` says whether there is one; None: yes, but for `openai` only at
+    OpenAI's own address, and never for `gemini`. `concurrency` is how many calls may be in flight,
+    or "auto": found between 1 and `max_concurrency`.
     """
 
     name: str
@@ -69,14 +70,20 @@ class ProviderSettings:
     price_input: float = 0.0
     price_output: float = 0.0
     auth: str | None = None
+    batch_api: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GradingSettings:
-    """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine."""
+    """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine.
+
+    The caps are in the currency of the prices; None: no cap.
+    """
 
     default_provider: str | None = None
     pseudonyms: bool = True
+    cost_cap_per_batch: float | None = None
+    cost_cap_per_day: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +221,10 @@ class _Problems:
             self.add(f"[store] url must be sqlite:///PATH, not {store.url!r}")
         if not 0 <= sections["server"].port <= 65535:
             self.add(f"[server] port {sections['server'].port} is not between 0 and 65535")
+        for key in ("cost_cap_per_batch", "cost_cap_per_day"):
+            cap = getattr(grading, key)
+            if cap is not None and not 0 < cap < math.inf:
+                self.add(f"[grading] {key} must be above 0, not {cap:g}")
         for one in providers:
             if one is not None:
                 self._check_provider(one)
@@ -233,7 +244,7 @@ class _Problems:
         if not one.timeout_seconds > 0:
             self.add(f"{where} timeout_seconds must be above 0, not {one.timeout_seconds:g}")
         for key in ("price_input", "price_output"):
-            if not getattr(one, key) >= 0:
+            if not 0 <= getattr(one, key) < math.inf:
                 self.add(f"{where} {key} must be 0 or more, not {getattr(one, key):g}")
         for bucket in ("requests", "input_tokens", "output_tokens", "tokens"):
             rate = getattr(one, f"{bucket}_per_minute")

@@ -16,6 +16,7 @@ from gradeq.clock import Clock
 from gradeq.decision import Failed
 from gradeq.errors import StoreError
 from gradeq.handlers.base import Handler, Ready, Tried
+from gradeq.limiter.base import Cost, LimitedBy
 from gradeq.limiter.permit import Denied, NeverFits
 from gradeq.limiter.pool import Pool
 from gradeq.outcome import ErrorClass
@@ -58,6 +59,8 @@ class Dispatcher:
         self._rng = rng
         self._woken = asyncio.Event()
         self._head: _Head | None = None
+        self._following: dict[int, Cost] = {}
+        """Batches whose prefix another call writes to the provider's cache just now."""
         self._reconsider = False
         self._stopping = False
         self._in_flight = 0
@@ -111,7 +114,9 @@ class Dispatcher:
             room = min(self.pool.room(), _MOST_PER_CLAIM)
             if room <= 0:
                 return self._until(self.pool.ready_at())
-            claims = await self._store.claim(self.pool.name, room, LEASE_SECONDS)
+            claims = await self._store.claim(
+                self.pool.name, room, LEASE_SECONDS, but=self._followers()
+            )
             if not claims:
                 return await self._until_due()
             wait = await self._take(claims)
@@ -119,19 +124,31 @@ class Dispatcher:
                 return wait
         return 0.0
 
+    def _followers(self) -> tuple[int, ...]:
+        self._following = {
+            batch_id: cost
+            for batch_id, cost in self._following.items()
+            if self.pool.must_follow(cost)
+        }
+        return tuple(self._following)
+
     async def _take(self, claims: list[Claimed]) -> float | None:
         """Start claimed jobs in order; at the first without a permit give back the others."""
         for claimed in claims:
             self._worker.hold(claimed)
-        for place, claimed in enumerate(claims):
-            if self._stopping:
-                await self._worker.give_back(claims[place:])
-                return 0.0
-            wait = await self._begin(claimed)
-            if wait is not None:
-                await self._worker.give_back(claims[place + 1 :])
-                return wait
-        return None
+        followers = []
+        try:
+            for place, claimed in enumerate(claims):
+                if claimed.job.batch_id in self._following:
+                    followers.append(claimed)
+                    continue
+                wait = 0.0 if self._stopping else await self._begin(claimed)
+                if wait is not None:
+                    followers += claims[place if self._stopping else place + 1 :]
+                    return wait
+            return None
+        finally:
+            await self._worker.give_back(followers)
 
     async def _begin(self, claimed: Claimed) -> float | None:
         ready = await self._prepared(claimed)
@@ -160,10 +177,18 @@ class Dispatcher:
             self._finish(claimed, Tried(failed=Failed(ErrorClass.TOO_LARGE, str(error))))
             return None
         if isinstance(permit, Denied):
+            if permit.reason is LimitedBy.PROMPT_CACHE:
+                await self._let_follow(claimed, ready)
+                return None
             return await self._hold(claimed, ready, permit)
         task = self._worker.start(claimed, ready, permit)
         task.add_done_callback(lambda _: self.wake())
         return None
+
+    async def _let_follow(self, claimed: Claimed, ready: Ready) -> None:
+        """Other batches run while this one waits for its leader."""
+        self._following[claimed.job.batch_id] = ready.cost
+        await self._worker.give_back([claimed])
 
     async def _hold(self, claimed: Claimed, ready: Ready, denied: Denied) -> float:
         wait = self._until(denied.ready_at)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from gradeq.assembly import Assembly, Registration
 from gradeq.bell import Bell
@@ -20,10 +20,12 @@ from gradeq.dispatcher import Dispatcher
 from gradeq.errors import (
     ConfigError,
     ConflictError,
+    NoPricesError,
     NoRubricError,
     NotFoundError,
     StoreError,
 )
+from gradeq.handlers.base import Handler
 from gradeq.handlers.coded import GraderFunction, JobFunction
 from gradeq.limiter.names import find_pool
 from gradeq.limiter.pool import Pool
@@ -34,7 +36,10 @@ from gradeq.model import (
     Grade,
     NewSubmission,
 )
+from gradeq.money import Caps, checked_cap
 from gradeq.outcome import MAX_ATTEMPTS
+from gradeq.overnight.shift import NightShift
+from gradeq.overnight.times import fallback_at
 from gradeq.parked import Resumed, go_on, known_pools, read_states
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
@@ -53,6 +58,9 @@ from gradeq.streams import Streams
 from gradeq.upkeep import PoolSaver, Upkeep
 from gradeq.worker import Worker
 
+When = Literal["now", "overnight"]
+"""Call by call as fast as the limits allow, or through the provider's batch API."""
+
 
 class Engine:
     """A durable grading queue in one SQLite file. Constructing it does no I/O.
@@ -60,6 +68,8 @@ class Engine:
     `providers` are models behind APIs; the grader "llm" asks the first of them, or the one named
     `default_provider`. `work=False` accepts work and grades nothing. `grace_seconds` is how long
     calls on their way may take when the engine stops. `pseudonyms=False` sends names as they are.
+    The caps are in the currency of the providers' prices; a day is this machine's local date.
+    Raises ConfigError for a cap that is not above 0.
     """
 
     def __init__(
@@ -70,6 +80,8 @@ class Engine:
         default_provider: str | None = None,
         work: bool = True,
         pseudonyms: bool = True,
+        cost_cap_per_batch: float | None = None,
+        cost_cap_per_day: float | None = None,
         grace_seconds: float = 30.0,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -79,6 +91,10 @@ class Engine:
         self._clock = clock or SystemClock()
         self._rng = rng or Random()  # noqa: S311 - jitter, not secrets
         self._works = work
+        self._caps = Caps(
+            checked_cap(cost_cap_per_batch, "cost_cap_per_batch"),
+            checked_cap(cost_cap_per_day, "cost_cap_per_day"),
+        )
         self._grace_seconds = grace_seconds
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
@@ -87,6 +103,7 @@ class Engine:
             tuple(providers),
             default_provider,
             pseudonyms=pseudonyms,
+            caps=self._caps,
             clock=self._clock,
             rng=self._rng,
             environ=os.environ if environ is None else environ,
@@ -96,6 +113,7 @@ class Engine:
         self._dispatchers: list[Dispatcher] = []
         self._is_claiming = False
         self._dispatching: list[asyncio.Task[None]] = []
+        self._night: NightShift | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stack: AsyncExitStack | None = None
         self._streams = Streams(self._store, self._bell, self._clock, lambda: self.is_open)
@@ -109,6 +127,8 @@ class Engine:
             "providers": loaded.providers,
             "default_provider": loaded.grading.default_provider,
             "pseudonyms": loaded.grading.pseudonyms,
+            "cost_cap_per_batch": loaded.grading.cost_cap_per_batch,
+            "cost_cap_per_day": loaded.grading.cost_cap_per_day,
         }
         return cls(loaded.store.path, **{**chosen, **options})
 
@@ -231,6 +251,14 @@ class Engine:
             self._dispatch(pool)
             if not pool.is_untried:
                 self._saver.note(pool)
+        self._night = NightShift(
+            self._assembly.batched,
+            store=self._store,
+            worker=self._worker,
+            clock=self._clock,
+            went_on=self._wake,
+        )
+        self._night.start()
         upkeep = Upkeep(self._store, self._worker, self._clock, self._wake)
         for chore in (
             upkeep.renew(),
@@ -257,20 +285,27 @@ class Engine:
         self._is_claiming = False
         for dispatcher in self._dispatchers:
             dispatcher.stop()
+        if self._night is not None:
+            self._night.stop()
         await asyncio.gather(*self._dispatching)
 
     async def _stop_work(self) -> None:
         await self.stop_claiming()
+        if self._night is not None:
+            await self._night.ended(self._grace_seconds)
         self._assembly.returned += await self._worker.stop(self._grace_seconds)
         await _cancel(self._tasks)
         await self._saver.save()
         self._tasks.clear()
         self._dispatchers.clear()
         self._dispatching.clear()
+        self._night = None
 
     def hurry(self) -> None:
         """While the engine stops: wait for no call any longer."""
         self._worker.hurry()
+        if self._night is not None:
+            self._night.hurry()
 
     def _pool_changed(self, pool: Pool) -> None:
         self._saver.note(pool)
@@ -279,8 +314,15 @@ class Engine:
                 dispatcher.pool_changed()
 
     def _wake(self, *, reconsider: bool = False) -> None:
+        """After what may give work to the dispatchers."""
         for dispatcher in self._dispatchers:
             dispatcher.wake(reconsider=reconsider)
+
+    def _wake_all(self, *, reconsider: bool = False, try_again: bool = False) -> None:
+        """After what a person did; `try_again` where it may have mended something."""
+        self._wake(reconsider=reconsider)
+        if self._night is not None:
+            self._night.wake(try_again=try_again)
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -302,17 +344,25 @@ class Engine:
         run_at: int | None = None,
         idempotency_key: str | None = None,
         again: bool = True,
+        cost_cap: float | None = None,
+        when: When = "now",
     ) -> Submitted:
         """Queue papers (new ones, or ids of stored ones) or payloads; on disk when this returns.
 
         A single paper counts as interactive, unless said otherwise. `priority` 1 (first) to 10.
         `deadline` and `run_at` are wall milliseconds. Without `again`, papers that are graded by
-        now are skipped. Raises NotFoundError for an unknown grader,
-        ConflictError where a grader that needs a rubric has none, or the engine is not open.
+        now are skipped. `cost_cap` is what the batch's calls may cost together, instead of the
+        engine's own cap. `when="overnight"` goes through the provider's batch API: half the price,
+        done within a day; what has no answer 20 hours later, or an hour before the deadline, is
+        graded by live calls. Raises NotFoundError for an unknown grader, NoPricesError for a cap on
+        a grader without prices, ConflictError where a grader that needs a rubric has none, where it
+        has no batch API or the deadline leaves no time for the night, or the engine is not open.
         """
         if not self.is_open:
             raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
-        self._assembly.handler(grader)
+        handler = self._assembly.handler(grader)
+        cap = self._cap_of(handler, cost_cap)
+        fallback = self._fallback(grader, when, deadline, run_at)
         ids = await self._ids(submissions)
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
@@ -333,10 +383,35 @@ class Engine:
             max_attempts=handler.max_attempts,
             idempotency_key=idempotency_key,
             again=again,
+            cost_cap=cap,
+            fallback_at=fallback,
         )
         submitted = await self._store.submit(order)
-        self._wake(reconsider=order.interactive or priority < 5)
+        self._wake_all(reconsider=order.interactive or priority < 5)
         return submitted
+
+    def _cap_of(self, handler: Handler, told: float | None) -> float | None:
+        """What was told, or the default where it can be held. Raises ConfigError."""
+        if told is not None:
+            _refuse_unpriced(handler)
+            return checked_cap(told)
+        return self._caps.per_batch if handler.is_priced else None
+
+    def _fallback(
+        self, grader: str, when: str, deadline: int | None, run_at: int | None
+    ) -> int | None:
+        """When an overnight order goes live; None for one that is live from the start."""
+        if when == "now":
+            return None
+        if when != "overnight":
+            raise ConfigError(f"when is {when!r}; choose 'now' or 'overnight'")
+        if grader not in self._assembly.batched:
+            raise ConflictError(
+                f"the grader {grader!r} has no batch API to work through overnight; nothing was "
+                "queued. Grade now (without when='overnight' or --overnight), or use a provider "
+                "that has one: anthropic, openai, or another with batch_api = true"
+            )
+        return fallback_at(self._clock.now_ms(), run_at, deadline)
 
     async def _ids(self, submissions: Sequence[NewSubmission | int]) -> list[int]:
         new = [one for one in submissions if isinstance(one, NewSubmission)]
@@ -382,31 +457,32 @@ class Engine:
         """True when no open job would move without a person. Raises StoreError, see `run`."""
         if self._worker.trouble is not None and not self._worker.busy:
             raise self._worker.trouble
-        if self._worker.busy:
-            return False
         backlog = await self._store.backlog()
-        # What was started meanwhile may be what parked the pool, and is not settled yet.
+        # Looked at last: a call that began meanwhile may be what parks its pool.
         return not self._worker.busy and all(one.is_idle or self._is_stuck(one) for one in backlog)
 
-    def _is_stuck(self, backlog: Backlog) -> bool:
-        """No grader here works through the pool, or only a person can end its parking."""
-        pool = self._assembly.pools.get(backlog.pool)
-        if pool is None:
-            return True
-        return backlog.processing == 0 and math.isinf(pool.reading().wait_seconds)
+    def _is_stuck(self, work: Backlog) -> bool:
+        """No grader here works through it, or only a person can end its parking.
+
+        What goes through a batch API moves on, whatever the pool of the live calls does.
+        """
+        pool = self._assembly.pools.get(work.pool)
+        if pool is None or work.overnight:
+            return pool is None
+        return work.processing == 0 and math.isinf(pool.reading().wait_seconds)
 
     # Control ------------------------------------------------------------------------------------
 
     async def cancel(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Cancel a batch's open jobs, or these; how many. Answers on their way are kept."""
         count = await self._store.cancel(batch_id=batch_id, job_ids=job_ids)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
         return count
 
     async def pause(self, batch_id: int, by: str = "someone", reason: str | None = None) -> None:
         """Claim nothing more of this batch until it is resumed."""
         await self._store.pause(batch_id, by, reason)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
 
     async def resume(self, batch_id: int) -> None:
         """Go on with a paused batch; its pool, if parked, is tried again too."""
@@ -419,6 +495,7 @@ class Engine:
             pool.resume()
         await self._store.unpark(batch.pool)
         await self._reread_keys()
+        self._wake_all(try_again=True)
 
     async def resume_pool(self, name: str) -> Resumed:
         """Go on with a parked pool, and with the batches that gradeq paused for the same cause.
@@ -458,13 +535,28 @@ class Engine:
                 self._dispatch(pools[name])
         self._wake()
 
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        """What the batch's calls may cost together, those made so far included; None: no cap.
+
+        A batch that its cap has paused goes on with `resume`. Calls on their way were let in under
+        the cap that held then. Raises NotFoundError, ConfigError for a cap that is not above 0,
+        NoPricesError for one on a grader without prices.
+        """
+        checked_cap(cap)
+        batch = await self._store.batch(batch_id)
+        handler = self._assembly.handlers.get(batch.grader) if batch else None
+        if cap is not None and handler is not None:
+            _refuse_unpriced(handler)
+        await self._store.set_cost_cap(batch_id, cap)
+        self._wake()
+
     async def retry(self, batch_id: int | None = None, *, job_ids: Sequence[int] = ()) -> int:
         """Failed jobs of a batch, or these failed or cancelled ones, start anew; how many."""
         count = await self._store.retry(batch_id=batch_id, job_ids=job_ids)
         if any(one.pool not in self._assembly.pools for one in await self._store.backlog()):
             # A batch that was over when its provider got another key is open again.
             await self._assembly.move_work(self._store)
-        self._wake()
+        self._wake_all()
         return count
 
     async def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
@@ -474,7 +566,7 @@ class Engine:
     async def archive(self, submission_ids: Sequence[int]) -> list[Skipped]:
         """Put papers away; their open jobs are cancelled with them."""
         skipped = await self._store.archive(submission_ids)
-        self._wake(reconsider=True)
+        self._wake_all(reconsider=True)
         return skipped
 
     async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]:
@@ -516,6 +608,11 @@ class Engine:
         return self._assembly.pools
 
     @property
+    def caps(self) -> Caps:
+        """What a batch and a local day may cost, as configured."""
+        return self._caps
+
+    @property
     def trouble(self) -> StoreError | None:
         """Why results cannot be saved at present, or None."""
         return self._worker.trouble
@@ -553,6 +650,15 @@ def _checked_priority(priority: int) -> int:
     if not 1 <= priority <= 10:
         raise ConfigError(f"priority {priority} is not between 1 (first) and 10 (last)")
     return priority
+
+
+def _refuse_unpriced(handler: Handler) -> None:
+    if not handler.is_priced:
+        raise NoPricesError(
+            f"the grader {handler.name!r} has no prices, so a cost cap could never hold it; "
+            "nothing was changed. Set price_input and price_output of its provider, or leave the "
+            "cap out"
+        )
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

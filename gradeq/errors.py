@@ -15,6 +15,12 @@ class ConfigError(GradeqError):
     code = "bad_configuration"
 
 
+class NoPricesError(ConfigError):
+    """A cap on what has no prices: it could never hold anything. Nothing was changed."""
+
+    code = "no_prices"
+
+
 class RubricError(GradeqError):
     """The rubric cannot be used; the text names the file, the line and the field."""
 

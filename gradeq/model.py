@@ -44,6 +44,13 @@ class BatchStatus(StrEnum):
     ARCHIVED = "archived"
 
 
+class BatchMode(StrEnum):
+    """How a batch's jobs are done: call by call, or through the provider's batch API."""
+
+    LIVE = "live"
+    OVERNIGHT = "overnight"
+
+
 class GradeSource(StrEnum):
     MODEL = "model"
     CODE = "code"

@@ -57,6 +57,7 @@ class ErrorClass(StrEnum):
     CRASHED = "crashed"
     INTERRUPTED = "interrupted"
     NO_GRADER = "no_grader"
+    COST_CAP = "cost_cap"
 
 
 class Counter(StrEnum):
@@ -156,6 +157,7 @@ CONSEQUENCES: Mapping[ErrorClass, Consequence] = MappingProxyType(
         ErrorClass.NO_GRADER: Consequence(
             True, Counter.SNOOZE, PoolEffect.NONE, Wait.AT_ONCE, mendable=False
         ),
+        ErrorClass.COST_CAP: Consequence(True, Counter.SNOOZE, PoolEffect.NONE, Wait.AT_ONCE),
     }
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from gradeq.model import Grade, JobState, SubmissionStatus
+from gradeq.model import BatchMode, Grade, JobState, SubmissionStatus
 from gradeq.store.base import JobRow, ResultRow
 
 GRADED = "graded"
@@ -108,12 +108,14 @@ def why_ungraded(row: ResultRow) -> str:
         return "not queued for grading"
     if row.job.state in (JobState.FAILED, JobState.CANCELLED):
         return row.job.reason or row.job.state.value
-    return _why_waiting(row.job, row.pause_reason)
+    return _why_waiting(row, row.job)
 
 
-def _why_waiting(job: JobRow, pause_reason: str | None) -> str:
-    if pause_reason is not None:
-        return f"waiting: its batch is paused: {pause_reason}"
+def _why_waiting(row: ResultRow, job: JobRow) -> str:
+    if row.pause_reason is not None:
+        return f"waiting: its batch is paused: {row.pause_reason}"
+    if row.mode is BatchMode.OVERNIGHT:
+        return "waiting for the provider's batch API, overnight"
     if job.reason is not None:
         return f"waiting to be graded; last: {job.reason}"
     return "waiting to be graded"

@@ -100,6 +100,11 @@ class Worker:
         """A claimed job is in hand from now on."""
         self._held[claimed.job.id] = claimed
 
+    def let_go(self, claims: Iterable[Claimed]) -> None:
+        """Not in hand any more: a provider's batch holds them now."""
+        for claimed in claims:
+            self._held.pop(claimed.job.id, None)
+
     def start(self, claimed: Claimed, ready: Ready, permit: Permit) -> asyncio.Task[None]:
         return self._spawn(self._run_one(claimed, ready, permit))
 

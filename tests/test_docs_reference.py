@@ -28,11 +28,13 @@ from docs_kit import (
 import gradeq
 from gradeq.errors import GradeqError
 from gradeq.grading.llm import MOST_CHARACTERS
-from gradeq.limiter.accounts import HEADROOM_SECONDS
 from gradeq.limiter.base import LimitedBy, Limits
+from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
 from gradeq.limiter.pool import PARK_AFTER
 from gradeq.model import BatchStatus, Flag, JobState, SubmissionStatus
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, MAX_INTERRUPTIONS, ErrorClass
+from gradeq.overnight.posting import _MOST_BYTES, _MOST_ENTRIES
+from gradeq.overnight.times import FALLBACK_SECONDS, LONGEST_LOOK_SECONDS
 from gradeq.providers.build import AUTO_STARTS_WITH
 from gradeq.results import Result
 from gradeq.store.base import Work
@@ -164,7 +166,7 @@ def test_every_limit_is_described() -> None:
         ("explanation/leases.md", f"Bounded by {MAX_INTERRUPTIONS}."),
         ("explanation/store.md", f"for {1000 * _GATHERING_SECONDS:g} ms after it"),
         ("explanation/store.md", f"up to {_MOST_AT_ONCE} pieces"),
-        ("explanation/limits.md", f"{HEADROOM_SECONDS:g} s of each rate"),
+        ("explanation/limits.md", f"{LEAST_HEADROOM_SECONDS:g} s of each rate"),
         ("explanation/limits.md", f"stands still after {PARK_AFTER} in a row"),
         ("explanation/limits.md", f"read again every {LOOK_SECONDS:g} seconds"),
         ("how-to/resume-a-parked-pool.md", f"read again every {LOOK_SECONDS:g} seconds"),
@@ -172,6 +174,10 @@ def test_every_limit_is_described() -> None:
         ("how-to/choose-limits.md", f"starts with {AUTO_STARTS_WITH}"),
         ("explanation/failures.md", f"After {PAUSE_AFTER} such failures in a row"),
         ("explanation/decisions.md", f"{Limits().concurrency} calls in flight for each pool"),
+        ("how-to/grade-overnight.md", f"{FALLBACK_SECONDS / 3600:g} hours after the order"),
+        ("explanation/overnight.md", f"at most {_MOST_ENTRIES:,} of them"),
+        ("explanation/overnight.md", f"or {_MOST_BYTES >> 20} MiB"),
+        ("explanation/overnight.md", f"up to every {LONGEST_LOOK_SECONDS / 60:g} minutes"),
         ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),
         ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
         ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),
@@ -227,8 +233,8 @@ def test_every_error_is_described_and_no_other() -> None:
 
 
 def test_the_store_is_split_as_told() -> None:
-    assert len([name for name in vars(Work) if not name.startswith("_")]) == 9
-    assert "A dispatcher needs nine methods" in explanation("decisions")
+    assert len([name for name in vars(Work) if not name.startswith("_")]) == 10
+    assert "A dispatcher and its workers need ten methods" in explanation("decisions")
 
 
 # HTTP -------------------------------------------------------------------------------------------

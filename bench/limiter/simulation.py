@@ -46,7 +46,7 @@ def papers(
 
 
 class ServerBucket:
-    """A token bucket that starts full; the level falls below zero by what is charged late."""
+    """A token bucket; the level falls below zero by what is charged late."""
 
     def __init__(self, rate: float, capacity: float) -> None:
         self.rate = rate
@@ -62,13 +62,37 @@ class ServerBucket:
     def take(self, amount: float, now: float) -> None:
         self._level = self.level(now) - amount
 
+    def scale(self, factor: float, now: float) -> None:
+        """Another limit from now on, with what there is."""
+        self.level(now)
+        self.rate *= factor
+        self.capacity *= factor
+        self._level = min(self._level, self.capacity)
+
+
+@dataclass
+class Others:
+    """Somebody else with the same key: `share` of each limit, call by call, at random moments.
+
+    They always get in: what is left of the limits is the rest.
+    """
+
+    share: float
+    usage: Usage
+    rng: Random
+    next_at: float = 0.0
+    calls: int = 0
+
 
 @dataclass
 class StrictServer:
     """Limits per minute. `headers` tells when the server looks at its buckets, if it says so.
 
-    Requests and input are charged at admission, output when the answer is there; a call is let
-    in while any output is left.
+    Requests and input are charged at admission. Output is charged when the answer is there, and a
+    call is let in while any is left; with `reserves_output` the most that the answer may take is
+    charged at admission, and what was not used comes back. `concurrency` refuses more calls at
+    once than that; `asks` is how it tells when to come again. With `slots`, a model on this
+    machine, calls beyond those wait in a line.
     """
 
     requests: float | None = None
@@ -78,8 +102,16 @@ class StrictServer:
     headers: Literal["start", "end", "none"] = "end"
     rounding: float = 1000.0
     refusals_count: bool = False
+    reserves_output: bool = False
+    concurrency: int | None = None
+    slots: int | None = None
+    asks: Literal["whole seconds", "nothing"] = "whole seconds"
     down: tuple[float, float] = (math.inf, math.inf)
+    starts_full: bool = True
+    others: Others | None = None
     buckets: dict[Bucket, ServerBucket] = field(init=False)
+    slots_free_at: list[float] = field(default_factory=list)
+    in_flight: int = 0
 
     def __post_init__(self) -> None:
         limits = {
@@ -88,32 +120,61 @@ class StrictServer:
             Bucket.OUTPUT_TOKENS: self.output_tokens,
         }
         self.buckets = {b: ServerBucket(limit / 60, limit) for b, limit in limits.items() if limit}
-        if self.requests is not None:
+        self.second: ServerBucket | None = None
+        if self.requests is not None and self.per_second:
             rate = self.requests / 60
-            self.second = ServerBucket(rate, max(1.0, rate) if self.per_second else self.requests)
+            self.second = ServerBucket(rate, max(1.0, rate))
+        if not self.starts_full:
+            for bucket in self.buckets.values():
+                bucket.take(bucket.capacity, 0.0)
 
     def is_down(self, now: float) -> bool:
         return self.down[0] <= now < self.down[1]
 
+    def scale(self, factor: float, now: float) -> None:
+        for meter in (*self.buckets.values(), *([self.second] if self.second else [])):
+            meter.scale(factor, now)
+
     def admit(self, paper: Paper, now: float) -> float:
         """Charge the call and return 0.0, or the seconds after which it may come again."""
-        waits = [(need - bucket.level(now)) / bucket.rate for bucket, need in self._needs(paper)]
-        wait = max(waits, default=0.0)
+        self._let_others_in(now)
+        wait = self._wait(paper.usage, paper.cost.max_output_tokens, now)
+        if self.concurrency is not None and self.in_flight >= self.concurrency:
+            wait = max(wait, 0.5)
         if wait > 1e-9:
             if self.refusals_count:
                 self._charge_request(now)
             return wait
+        self.in_flight += 1
         self._charge_request(now)
         self._charge(Bucket.INPUT_TOKENS, paper.usage.input_tokens, now)
+        if self.reserves_output:
+            self._charge(Bucket.OUTPUT_TOKENS, paper.cost.max_output_tokens, now)
         return 0.0
 
+    def seconds_in_line(self, paper: Paper, now: float) -> float:
+        """Until a slot is free for the paper, which takes it."""
+        if self.slots is None:
+            return 0.0
+        if len(self.slots_free_at) < self.slots:
+            self.slots_free_at.append(now + paper.seconds)
+            return 0.0
+        free_at = max(now, heapq.heappop(self.slots_free_at))
+        heapq.heappush(self.slots_free_at, free_at + paper.seconds)
+        return free_at - now
+
     def finish(self, paper: Paper, now: float) -> None:
-        self._charge(Bucket.OUTPUT_TOKENS, paper.usage.output_tokens, now)
+        self.in_flight -= 1
+        reserved = paper.cost.max_output_tokens if self.reserves_output else 0
+        self._charge(Bucket.OUTPUT_TOKENS, paper.usage.output_tokens - reserved, now)
 
     def levels(self, now: float) -> tuple[Level, ...]:
         if self.headers == "none":
             return ()
         return tuple(self._level(bucket, now) for bucket in self.buckets)
+
+    def retry_after(self, wait: float) -> float | None:
+        return float(math.ceil(wait)) if self.asks == "whole seconds" else None
 
     def _level(self, bucket: Bucket, now: float) -> Level:
         meter = self.buckets[bucket]
@@ -123,21 +184,54 @@ class StrictServer:
         rounded = round(left / self.rounding) * self.rounding
         return Level(bucket, meter.capacity, rounded, rounding=self.rounding)
 
-    def _needs(self, paper: Paper) -> Iterator[tuple[ServerBucket, float]]:
-        needs = {Bucket.REQUESTS: 1, Bucket.INPUT_TOKENS: paper.usage.input_tokens}
+    def _wait(self, usage: Usage, max_output: int, now: float) -> float:
+        waits = [
+            (need - bucket.level(now)) / bucket.rate
+            for bucket, need in self._needs(usage, max_output)
+        ]
+        return max(waits, default=0.0)
+
+    def _needs(self, usage: Usage, max_output: int) -> Iterator[tuple[ServerBucket, float]]:
+        output = max_output if self.reserves_output else 1e-6
+        needs = {Bucket.REQUESTS: 1.0, Bucket.INPUT_TOKENS: float(usage.input_tokens)}
         for bucket, meter in self.buckets.items():
-            yield meter, needs.get(bucket, 1e-6)
-        if self.requests is not None:
+            yield meter, needs.get(bucket, output)
+        if self.second is not None:
             yield self.second, 1
 
     def _charge_request(self, now: float) -> None:
         self._charge(Bucket.REQUESTS, 1, now)
-        if self.requests is not None:
+        if self.second is not None:
             self.second.take(1, now)
 
     def _charge(self, bucket: Bucket, amount: float, now: float) -> None:
         if bucket in self.buckets:
             self.buckets[bucket].take(amount, now)
+
+    def _let_others_in(self, now: float) -> None:
+        others = self.others
+        while others is not None and others.next_at <= now:
+            others.calls += 1
+            self._charge_request(others.next_at)
+            self._charge(Bucket.INPUT_TOKENS, others.usage.input_tokens, others.next_at)
+            self._charge(Bucket.OUTPUT_TOKENS, others.usage.output_tokens, others.next_at)
+            others.next_at += others.rng.expovariate(self._others_rate(others))
+
+    def share_taken(self, seconds: float) -> float:
+        """Of whatever binds the others, what they really took until then."""
+        if self.others is None:
+            return 0.0
+        expected = self._others_rate(self.others) * seconds
+        return self.others.share * self.others.calls / expected
+
+    def _others_rate(self, others: Others) -> float:
+        """Calls a second: their share of whatever binds them."""
+        needs = {
+            Bucket.REQUESTS: 1,
+            Bucket.INPUT_TOKENS: others.usage.input_tokens,
+            Bucket.OUTPUT_TOKENS: others.usage.output_tokens,
+        }
+        return others.share * min(m.rate / needs[b] for b, m in self.buckets.items() if needs[b])
 
 
 @dataclass
@@ -149,6 +243,9 @@ class Run:
     refused: int = 0
     overloaded: int = 0
     most_in_flight: int = 0
+    inside_windows: int = 0
+    """Calls sent after the client had read a refusal, and that arrived before its wait was over."""
+    lost_in_crashes: int = 0
 
     @property
     def refused_share(self) -> float:
@@ -169,6 +266,7 @@ class Simulation:
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._out: dict[Permit, Paper] = {}
+        self._windows: list[tuple[float, float]] = []
 
     def go(self, pool: Pool, *, until: float = math.inf) -> Run:
         """Until all papers are answered, or `until`."""
@@ -183,8 +281,13 @@ class Simulation:
 
     def crash(self) -> None:
         """The process dies: what it had in flight goes on at the server, and is asked again."""
+        self.run.lost_in_crashes += len(self._out)
         self.pending.extendleft(self._out.values())
         self._out.clear()
+
+    def at(self, seconds: float, what: Callable[[], None]) -> None:
+        """Let something happen, for instance to the server's limits."""
+        self._later(seconds - self.clock.monotonic(), what)
 
     def _dispatch(self) -> float:
         """Start what can start; return when it is worth trying again."""
@@ -211,20 +314,25 @@ class Simulation:
         self.run.requests += 1
         self.run.most_in_flight = max(self.run.most_in_flight, self.pool.in_flight)
         self._out[permit] = paper
-        self._later(self._wire(), lambda: self._arrive(permit, paper))
+        sent_at = self.clock.monotonic()
+        self._later(self._wire(), lambda: self._arrive(permit, paper, sent_at))
 
-    def _arrive(self, permit: Permit, paper: Paper) -> None:
+    def _arrive(self, permit: Permit, paper: Paper, sent_at: float) -> None:
         now = self.clock.monotonic()
+        self._windows = [window for window in self._windows if window[1] > now]
+        self.run.inside_windows += any(read_at < sent_at for read_at, _ in self._windows)
         if self.server.is_down(now):
             self._later(self._wire(), lambda: self._overloaded(permit))
             return
         wait = self.server.admit(paper, now)
         levels = self.server.levels(now)
         if wait > 0:
-            signals = Signals(levels, retry_after=float(math.ceil(wait)))
-            self._later(self._wire(), lambda: self._refused(permit, signals))
+            signals = Signals(levels, retry_after=self.server.retry_after(wait))
+            over_at = now + (signals.retry_after or 0.0)
+            self._later(self._wire(), lambda: self._refused(permit, signals, over_at))
             return
-        self._later(paper.seconds, lambda: self._finish(permit, paper, levels))
+        in_line = self.server.seconds_in_line(paper, now)
+        self._later(in_line + paper.seconds, lambda: self._finish(permit, paper, levels))
 
     def _finish(self, permit: Permit, paper: Paper, levels: tuple[Level, ...]) -> None:
         now = self.clock.monotonic()
@@ -237,8 +345,9 @@ class Simulation:
         if paper := self._out.pop(permit, None):
             self.pool.answered(permit, paper.usage, signals)
 
-    def _refused(self, permit: Permit, signals: Signals) -> None:
+    def _refused(self, permit: Permit, signals: Signals, over_at: float) -> None:
         self.run.refused += 1
+        self._windows.append((self.clock.monotonic(), over_at))
         if paper := self._out.pop(permit, None):
             self.pending.appendleft(paper)
             self.pool.refused(permit, signals)
@@ -250,19 +359,52 @@ class Simulation:
             self.pool.overloaded(permit, Signals())
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All limits of the server are multiplied by `factor` at `at` seconds."""
+
+    at: float
+    factor: float
+
+
 def bound(
-    work: Sequence[Paper], server: StrictServer, concurrency: int, *, starts_full: bool = True
+    work: Sequence[Paper],
+    server: StrictServer,
+    concurrency: int,
+    *,
+    changes: Sequence[Change] = (),
+    others_share: float = 0.0,
 ) -> float:
-    """Seconds below which nobody can finish: the time in flight, and what each bucket lets in."""
+    """Seconds below which nobody can finish: the time in flight, and what each bucket lets in.
+
+    `server` as it is before the run.
+    """
+    at_once = min(concurrency, server.concurrency or concurrency, server.slots or concurrency)
     seconds = [paper.seconds for paper in work]
     outputs = sorted((paper.usage.output_tokens for paper in work), reverse=True)
     needs = {
-        Bucket.REQUESTS: len(work),
-        Bucket.INPUT_TOKENS: sum(paper.usage.input_tokens for paper in work),
-        Bucket.OUTPUT_TOKENS: sum(outputs[concurrency:]),
+        Bucket.REQUESTS: float(len(work)),
+        Bucket.INPUT_TOKENS: float(sum(paper.usage.input_tokens for paper in work)),
+        Bucket.OUTPUT_TOKENS: float(sum(outputs[0 if server.reserves_output else at_once :])),
     }
+    meters = [(meter, needs[bucket]) for bucket, meter in server.buckets.items()]
+    if server.second is not None:
+        meters.append((server.second, needs[Bucket.REQUESTS]))
+    share = 1.0 - others_share
     by_rate = [
-        max(0.0, needs[bucket] - meter.capacity * starts_full) / meter.rate + min(seconds)
-        for bucket, meter in server.buckets.items()
+        _supplied(need - meter.level(0.0), meter.rate * share, changes) + min(seconds)
+        for meter, need in meters
     ]
-    return max(sum(seconds) / concurrency, *seconds, *by_rate)
+    idle = server.down[1] - server.down[0] if server.down[0] < math.inf else 0.0
+    return max(sum(seconds) / at_once + idle, *seconds, *by_rate)
+
+
+def _supplied(need: float, rate: float, changes: Sequence[Change]) -> float:
+    """Seconds until a refill at `rate`, which changes on the way, has brought `need`."""
+    now = 0.0
+    for change in changes:
+        if need <= rate * (change.at - now):
+            break
+        need -= rate * (change.at - now)
+        now, rate = change.at, rate * change.factor
+    return now + max(0.0, need) / rate

@@ -9,13 +9,16 @@ from typing import Any
 
 import click
 
+from gradeq import money
 from gradeq.cli import say
+from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
 from gradeq.cli.remote import Daemon, here_or_there, whoever_types
 from gradeq.cli.stores import reading
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NotFoundError
+from gradeq.money import checked_cap
 from gradeq.store.base import BatchRow
 
 _NEWEST = 20
@@ -23,7 +26,7 @@ _NEWEST = 20
 
 @click.group("batch")
 def command() -> None:
-    """Pause, resume, cancel or retry a batch: papers that were queued together."""
+    """Pause, resume, cap, cancel or retry a batch: papers that were queued together."""
 
 
 @command.command("list")
@@ -35,7 +38,10 @@ def list_batches(*, config: Config, as_json: bool) -> None:
     if as_json:
         say.as_json({"batches": [asdict(batch) for batch in batches]})
         return
-    header = ("batch", "status", "graded", "failed", "cancelled", "waiting", "tokens in", "out")
+    header = (
+        *("batch", "status", "graded", "failed", "cancelled", "waiting"),
+        *("tokens in", "out", "cost", "cap"),
+    )
     table = say.table([header, *map(_row, batches)], indent="", numbers=True)
     say.fact(table if batches else "no batches yet")
 
@@ -49,7 +55,9 @@ def _row(batch: BatchRow) -> tuple[str, ...]:
     waiting = batch.pending + batch.processing
     counts = (batch.completed, batch.failed, batch.cancelled, waiting)
     tokens = (batch.input_tokens, batch.output_tokens)
-    return (str(batch.id), batch.status.value, *(f"{one:,}" for one in (*counts, *tokens)))
+    cap = "" if batch.cost_cap is None else money.told(batch.cost_cap)
+    numbers = (f"{one:,}" for one in (*counts, *tokens))
+    return (str(batch.id), batch.status.value, *numbers, money.told(batch.cost), cap)
 
 
 def _verb(name: str, text: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -83,6 +91,40 @@ async def _retry(engine: Engine, batch_id: int) -> None:
     await engine.retry(batch_id)
 
 
+@command.command("cap")
+@click.argument("batch", type=click.IntRange(min=1), metavar="BATCH")
+@click.argument("amount", metavar="AMOUNT")
+@database_options
+@json_option
+def cap(*, batch: int, amount: str, config: Config, as_json: bool) -> None:
+    """Let the calls of BATCH cost AMOUNT together, in the currency of the prices; none: no cap.
+
+    What it has cost so far counts. A batch that its cap has paused goes on with 'gradeq batch
+    resume BATCH'.
+    """
+    _tell(asyncio.run(_capped(config, batch, _amount(amount))), as_json=as_json)
+
+
+def _amount(typed: str) -> float | None:
+    if typed.lower() == "none":
+        return None
+    try:
+        return checked_cap(float(typed))
+    except ValueError:
+        raise click.BadParameter(f"{typed!r} is neither a number nor 'none'") from None
+
+
+async def _capped(config: Config, batch_id: int, amount: float | None) -> BatchRow:
+    async def here(engine: Engine) -> None:
+        await engine.set_cost_cap(batch_id, amount)
+
+    def there(daemon: Daemon) -> None:
+        daemon.cap_batch(batch_id, amount)
+
+    await here_or_there(config, here, there)
+    return await _now(config, batch_id)
+
+
 async def _acted(
     config: Config, batch_id: int, verb: str, act: Callable[[Engine, int], Any]
 ) -> BatchRow:
@@ -93,6 +135,10 @@ async def _acted(
         daemon.act_on_batch(batch_id, verb, whoever_types())
 
     await here_or_there(config, here, there)
+    return await _now(config, batch_id)
+
+
+async def _now(config: Config, batch_id: int) -> BatchRow:
     async with reading(config.store.path) as store:
         batch = await store.batch(batch_id)
     if batch is None:
@@ -105,4 +151,5 @@ def _tell(batch: BatchRow, *, as_json: bool) -> None:
         say.as_json({"batch": asdict(batch)})
     else:
         left = batch.pending + batch.processing
-        say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left")
+        cost = f"; {costs(batch)}" if costs(batch) else ""
+        say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left{cost}")

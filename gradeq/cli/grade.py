@@ -16,10 +16,12 @@ from gradeq.cli.options import (
     database_options,
     grace_option,
     json_option,
+    max_cost_option,
+    overnight_option,
     provider_options,
 )
 from gradeq.cli.plan import Plan, Planner, merged
-from gradeq.cli.providers import with_provider
+from gradeq.cli.providers import default_provider, is_priced, refuse_unpriced, with_provider
 from gradeq.cli.remote import Daemon, here_or_there, running_daemon
 from gradeq.cli.selection import (
     Group,
@@ -31,10 +33,10 @@ from gradeq.cli.selection import (
     place_options,
     typed_ids,
 )
-from gradeq.cli.stores import reading
+from gradeq.cli.stores import inserting, reading, recording
 from gradeq.cli.watch import Work
 from gradeq.config import Config
-from gradeq.engine import Engine
+from gradeq.engine import Engine, When
 from gradeq.errors import NoRubricError
 from gradeq.model import GradeSource, SubmissionStatus
 from gradeq.store.base import ResultRow
@@ -46,15 +48,22 @@ class Order:
 
     groups: Sequence[Group]
     priority: int
+    max_cost: float | None = None
+    when: When = "now"
 
     async def here(self, engine: Engine) -> Plan:
         """Raises NoRubricError before anything is queued."""
         rubrics = [await _rubric_of(engine, group) for group in self.groups]
         return merged(
             [
-                await Planner(engine, rubric_id, priority=self.priority).plan(group.ids)
+                await self._planner(engine, rubric_id).plan(group.ids)
                 for group, rubric_id in zip(self.groups, rubrics, strict=True)
             ]
+        )
+
+    def _planner(self, engine: Engine, rubric_id: int) -> Planner:
+        return Planner(
+            engine, rubric_id, priority=self.priority, max_cost=self.max_cost, when=self.when
         )
 
     def there(self, daemon: Daemon) -> Plan:
@@ -65,8 +74,9 @@ class Order:
     def _ask(self, daemon: Daemon, group: Group) -> list[int]:
         """A whole assignment is left to the daemon: it may just have graded some of it."""
         if group.is_whole:
-            return daemon.grade_assignment(group.course, group.assignment, self.priority)
-        return daemon.grade(group.ids, self.priority)
+            where = (group.course, group.assignment)
+            return daemon.grade_assignment(*where, self.priority, self.max_cost, self.when)
+        return daemon.grade(group.ids, self.priority, self.max_cost, self.when)
 
 
 @click.command("grade")
@@ -81,6 +91,8 @@ class Order:
     show_default=True,
     help="1 goes first, 10 last.",
 )
+@max_cost_option
+@overnight_option
 @provider_options
 @grace_option
 @json_option
@@ -92,6 +104,8 @@ def command(
     ids: tuple[str, ...],
     wait: bool,
     priority: int,
+    max_cost: float | None,
+    overnight: bool,
     provider: ProviderOptions,
     grace: float,
     as_json: bool,
@@ -103,9 +117,13 @@ def command(
     model has graded them, but never where a person has.
     """
     config = with_provider(config, provider)
-    order = Order(asyncio.run(_chosen(config, course, assignment, typed_ids(ids))), priority)
+    groups = asyncio.run(_chosen(config, course, assignment, typed_ids(ids)))
+    when: When = "overnight" if overnight else "now"
+    order = Order(groups, priority, _cap(config, max_cost), when)
     if not wait:
-        plan = asyncio.run(here_or_there(config, order.here, order.there))
+        # Whether there is a batch API for the night, only the grader knows.
+        engine = inserting if overnight else recording
+        plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return
     foreground = Foreground(config, grace, as_json)
@@ -113,6 +131,17 @@ def command(
     if as_json:
         say.as_json(done.told)
     sys.exit(done.code)
+
+
+def _cap(config: Config, max_cost: float | None) -> float | None:
+    """What was typed, or what is configured; a daemon has its own configuration."""
+    if running_daemon(config) is not None:
+        return max_cost
+    if config.providers:
+        refuse_unpriced(default_provider(config), max_cost)
+        if not is_priced(default_provider(config)):
+            return None
+    return config.grading.cost_cap_per_batch if max_cost is None else max_cost
 
 
 async def _chosen(

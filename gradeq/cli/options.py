@@ -16,14 +16,26 @@ from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
 CONFIG_FILE = Path("gradeq.toml")
+_PRICE = click.FloatRange(min=0)
 _RATE = click.FloatRange(min=0, min_open=True)
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print facts as JSON on stdout, for scripts."
 )
+max_cost_option = click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="X",
+    help="Pause before the calls of a batch could cost more, in the currency of the prices.",
+)
 course_option = click.option("--course", default="default", show_default=True)
 skip_invalid_option = click.option(
     "--skip-invalid", is_flag=True, help="Take the papers that can be read, leave out the others."
+)
+overnight_option = click.option(
+    "--overnight",
+    is_flag=True,
+    help="Through the provider's batch API: half the price, done within a day.",
 )
 grace_option = click.option(
     "--grace",
@@ -91,13 +103,16 @@ class ProviderOptions:
     rpm: float | None = None
     itpm: float | None = None
     otpm: float | None = None
+    price_input: float | None = None
+    price_output: float | None = None
 
 
 _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
         metavar="KIND",
-        help="anthropic, openai (and compatible), simulated, or a name from the configuration.",
+        help="anthropic, openai (and compatible), gemini, simulated, or a name from the "
+        "configuration.",
     ),
     click.option("--model", metavar="M", help="The model to ask."),
     click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),
@@ -111,6 +126,12 @@ _PROVIDER_OPTIONS = (
     click.option("--rpm", type=_RATE, metavar="N", help="Requests per minute."),
     click.option("--itpm", type=_RATE, metavar="N", help="Input tokens per minute."),
     click.option("--otpm", type=_RATE, metavar="N", help="Output tokens per minute."),
+    click.option(
+        "--price-input", type=_PRICE, metavar="P", help="Price of a million input tokens."
+    ),
+    click.option(
+        "--price-output", type=_PRICE, metavar="P", help="Price of a million output tokens."
+    ),
 )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from gradeq.cli import say
 from gradeq.cli.stores import result_pages
 from gradeq.cli.watch import Work
-from gradeq.engine import Engine
-from gradeq.model import DEFAULT_GRADER, Flag, GradeSource, JobState, SubmissionStatus
+from gradeq.engine import Engine, When
+from gradeq.model import DEFAULT_GRADER, BatchMode, Flag, GradeSource, JobState, SubmissionStatus
 from gradeq.results import UNGRADED, Result, of_submission, why_ungraded
 from gradeq.store.base import BatchRow, Reading, ResultRow, SubmitOrder
 
@@ -98,13 +98,23 @@ class Planner:
 
     Papers that wait already are not queued again: their batch goes on. Only where it asks by
     another rubric, or holds other papers too, do they move to the new batch. A batch that a person
-    paused is left alone.
+    paused is left alone. A batch that goes on does so as it was queued, overnight or not.
     """
 
-    def __init__(self, engine: Engine, rubric_id: int, *, priority: int = 5) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        rubric_id: int,
+        *,
+        priority: int = 5,
+        max_cost: float | None = None,
+        when: When = "now",
+    ) -> None:
         self._engine = engine
         self._rubric_id = rubric_id
         self._priority = priority
+        self._max_cost = max_cost
+        self._when = when
         self._sha256: dict[int, str] = {}
         self._notes: list[str] = []
 
@@ -167,13 +177,30 @@ class Planner:
                 self._notes.append(_why_held(batch, len(papers)))
             elif await self._fits(batch, papers):
                 going_on.append(batch_id)
+                await self._cap(batch_id)
+                self._notes += _other_time(batch, len(papers), self._when)
             else:
                 await self._engine.cancel(job_ids=[one.job_id for one in papers if one.job_id])
         queued = [one.id for one in left if one.batch_id not in held]
         fresh = [one.id for one in left if one.batch_id not in (*held, *going_on)]
         if fresh:
-            going_on.append(await queue(self._engine, fresh, self._rubric_id, self._priority))
+            going_on.append(await self._submit(fresh))
         return queued, tuple(going_on)
+
+    async def _submit(self, ids: Sequence[int]) -> int:
+        return await queue(
+            self._engine,
+            ids,
+            self._rubric_id,
+            self._priority,
+            max_cost=self._max_cost,
+            when=self._when,
+        )
+
+    async def _cap(self, batch_id: int) -> None:
+        """What was told this time holds for what goes on, too."""
+        if self._max_cost is not None:
+            await self._engine.set_cost_cap(batch_id, self._max_cost)
 
     async def _fits(self, batch: BatchRow, papers: Sequence[_Left]) -> bool:
         """It holds open jobs of these papers alone, and asks by the same rubric."""
@@ -197,15 +224,36 @@ def _why_held(batch: BatchRow, count: int) -> str:
     )
 
 
-async def queue(engine: Engine, ids: Sequence[int], rubric_id: int, priority: int) -> int:
-    """The id of the batch with these papers. Whoever grades it needs not be known yet."""
-    if DEFAULT_GRADER in engine.graders:
-        submitted = await engine.submit(ids, rubric_id=rubric_id, priority=priority)
+def _other_time(batch: BatchRow, count: int, when: When) -> list[str]:
+    """A call made now beside a provider's batch would be paid for twice."""
+    if batch.mode is not BatchMode.OVERNIGHT or when == "overnight":
+        return []
+    return [
+        f"{say.counted(count, 'paper')} wait in batch {batch.id}, which is graded overnight. "
+        f"To grade them by live calls, cancel it first: gradeq batch cancel {batch.id}"
+    ]
+
+
+async def queue(
+    engine: Engine,
+    ids: Sequence[int],
+    rubric_id: int,
+    priority: int,
+    *,
+    max_cost: float | None = None,
+    when: When = "now",
+) -> int:
+    """The id of the batch with these papers. Whoever grades it now needs not be known yet."""
+    if DEFAULT_GRADER in engine.graders or when == "overnight":
+        submitted = await engine.submit(
+            ids, rubric_id=rubric_id, priority=priority, cost_cap=max_cost, when=when
+        )
         return submitted.batch_id
     order = SubmitOrder(
         submission_ids=ids,
         rubric_id=rubric_id,
         priority=priority,
         interactive=len(ids) == 1,
+        cost_cap=max_cost,
     )
     return (await engine.store.submit(order)).batch_id

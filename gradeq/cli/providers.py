@@ -8,8 +8,8 @@ from typing import Any
 
 from gradeq.cli.options import ProviderOptions
 from gradeq.config import Config, ProviderSettings
-from gradeq.errors import ConfigError
-from gradeq.providers.build import DEFAULT_KEY_ENV, KINDS
+from gradeq.errors import ConfigError, NoPricesError
+from gradeq.providers.build import KEY_VARIABLES, KINDS
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
 SIMULATED = "simulated"
@@ -17,6 +17,7 @@ SIMULATED = "simulated"
 _NONE = """no provider is configured, so nothing was graded. Name one:
   an API key    --provider anthropic --model MODEL   (key in ANTHROPIC_API_KEY)
                 --provider openai --model MODEL      (key in OPENAI_API_KEY)
+                --provider gemini --model MODEL      (key in GEMINI_API_KEY)
   a local model --base-url http://localhost:11434/v1 --model MODEL
                 (Ollama, llama.cpp, vLLM: whatever speaks OpenAI's API)
   a file        gradeq.toml with a section [provider.NAME], or --config FILE
@@ -40,9 +41,27 @@ def default_provider(config: Config) -> ProviderSettings:
     return next((one for one in config.providers if one.name == wanted), config.providers[0])
 
 
+def is_priced(provider: ProviderSettings) -> bool:
+    return provider.price_input > 0 or provider.price_output > 0
+
+
+def refuse_unpriced(provider: ProviderSettings, max_cost: float | None) -> None:
+    """Raises NoPricesError where --max-cost could never hold anything."""
+    if max_cost is not None and not is_priced(provider):
+        raise NoPricesError(
+            f"--max-cost needs prices, and {provider.name!r} has none; nothing was started. Add "
+            "--price-input and --price-output (per million tokens), or set them in gradeq.toml"
+        )
+
+
 def _hint() -> str:
-    found = [kind for kind, variable in DEFAULT_KEY_ENV.items() if os.environ.get(variable)]
-    return "".join(f"\n{DEFAULT_KEY_ENV[one]} is set: add --provider {one}" for one in found)
+    found = [
+        (variable, kind)
+        for kind, variables in KEY_VARIABLES.items()
+        for variable in variables
+        if os.environ.get(variable)
+    ]
+    return "".join(f"\n{variable} is set: add --provider {kind}" for variable, kind in found)
 
 
 def _base(config: Config, told: ProviderOptions) -> ProviderSettings:
@@ -84,5 +103,7 @@ def _overridden(base: ProviderSettings, told: ProviderOptions) -> ProviderSettin
         "requests_per_minute": told.rpm,
         "input_tokens_per_minute": told.itpm,
         "output_tokens_per_minute": told.otpm,
+        "price_input": told.price_input,
+        "price_output": told.price_output,
     }
     return replace(base, **{name: value for name, value in values.items() if value is not None})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -12,11 +13,23 @@ from urllib.request import ProxyHandler, Request, build_opener
 from gradeq.cli.findings import Finding, ok, problem, warning
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError
-from gradeq.providers.address import on_this_machine, with_version
-from gradeq.providers.build import DEFAULT_BASE_URL, DEFAULT_KEY_ENV, KINDS
+from gradeq.outcome import ErrorClass
+from gradeq.providers.address import on_this_machine
+from gradeq.providers.build import (
+    DEFAULT_BASE_URL,
+    KEY_VARIABLES,
+    KINDS,
+    base_url_of,
+    key_variable,
+)
+from gradeq.providers.classify import error_class
+from gradeq.providers.complaint import read_complaint
 from gradeq.providers.credential import Credential, load_credential
 
 _SECONDS = 10.0
+_READ_BYTES = 65_536
+_OWN_AUTH = MappingProxyType({"anthropic": "x-api-key", "gemini": "x-goog-api-key"})
+_WHOLE_LIST = MappingProxyType({"gemini": "?pageSize=1000"})
 
 
 def keys(config: Config) -> Iterator[Finding]:
@@ -28,7 +41,8 @@ def keys(config: Config) -> Iterator[Finding]:
 
 
 def _no_provider() -> Finding:
-    found = [name for name in DEFAULT_KEY_ENV.values() if os.environ.get(name)]
+    names = [name for several in KEY_VARIABLES.values() for name in several]
+    found = [name for name in names if os.environ.get(name)]
     told = f"; {' and '.join(found)} set" if found else ""
     return warning(
         "provider",
@@ -46,7 +60,7 @@ def _key(one: ProviderSettings) -> Finding:
         return ok(about, f"{told}: needs no key; its grades are made up")
     try:
         credential = _credential(one)
-        base_url = _base_url(one)
+        base_url = base_url_of(one)
     except ConfigError as error:
         return problem(about, str(error))
     if credential is not None:
@@ -57,15 +71,11 @@ def _key(one: ProviderSettings) -> Finding:
 
 
 def _variable(one: ProviderSettings) -> str:
-    return one.api_key_env or DEFAULT_KEY_ENV.get(one.kind, "")
+    return key_variable(one, os.environ)
 
 
 def _credential(one: ProviderSettings) -> Credential | None:
     return load_credential(_variable(one), one.api_key_file, os.environ)
-
-
-def _base_url(one: ProviderSettings) -> str:
-    return with_version(one.base_url or DEFAULT_BASE_URL.get(one.kind, ""))
 
 
 def answers(config: Config) -> Iterator[Finding]:
@@ -85,21 +95,31 @@ def _answer(one: ProviderSettings) -> Finding:
         with error:
             return _refusal(one, about, error)
     except (URLError, OSError, ValueError) as error:
-        return problem(about, f"no answer from {_base_url(one)}: {getattr(error, 'reason', error)}")
-    if one.kind == "simulated" or not models or one.model in models:
-        return ok(about, f"{_base_url(one)} answers and takes the key")
+        return problem(
+            about, f"no answer from {base_url_of(one)}: {getattr(error, 'reason', error)}"
+        )
+    known = one.model.removeprefix("models/") in models
+    if one.kind == "simulated" or not models or known:
+        return ok(about, f"{base_url_of(one)} answers and takes the key")
     return warning(about, f"it answers, but {one.model} is not in its list of models")
 
 
 def _models(one: ProviderSettings) -> list[str]:
     credential = _credential(one)
-    request = Request(f"{_base_url(one)}/models", headers=_headers(one, credential))  # noqa: S310
-    handlers = [ProxyHandler({})] if on_this_machine(_base_url(one)) else []
+    address = f"{base_url_of(one)}/models{_WHOLE_LIST.get(one.kind, '')}"
+    request = Request(address, headers=_headers(one, credential))  # noqa: S310
+    handlers = [ProxyHandler({})] if on_this_machine(base_url_of(one)) else []
     with build_opener(*handlers).open(request, timeout=_SECONDS) as response:
-        told: Any = json.load(response)
-    listed = told.get("data") if isinstance(told, dict) else None
-    complete = isinstance(listed, list) and not told.get("has_more")
-    return [str(model.get("id")) for model in listed or ()] if complete else []
+        return _names(json.load(response))
+
+
+def _names(told: Any) -> list[str]:
+    """The models of a complete list; none where it goes on elsewhere or is no list."""
+    if not isinstance(told, dict) or told.get("has_more") or told.get("nextPageToken"):
+        return []
+    listed = told.get("data") or told.get("models")
+    models = listed if isinstance(listed, list) else []
+    return [str(one.get("id") or one.get("name", "")).removeprefix("models/") for one in models]
 
 
 def _headers(one: ProviderSettings, credential: Credential | None) -> dict[str, str]:
@@ -109,15 +129,15 @@ def _headers(one: ProviderSettings, credential: Credential | None) -> dict[str, 
     key = "simulated" if one.kind == "simulated" else credential and credential.reveal()
     if not key:
         return headers
-    style = one.auth or ("x-api-key" if one.kind == "anthropic" else "bearer")
+    style = one.auth or _OWN_AUTH.get(one.kind, "bearer")
     if style == "bearer":
         return {**headers, "authorization": f"Bearer {key}"}
     return {**headers, style: key}
 
 
 def _refusal(one: ProviderSettings, about: str, error: HTTPError) -> Finding:
-    if error.code in (401, 403):
+    if error_class(error.code, read_complaint(error.read(_READ_BYTES))) is ErrorClass.BAD_KEY:
         return problem(about, f"the provider refuses the key ({error.code})")
     if error.code == 404:
-        return ok(about, f"{_base_url(one)} answers; it has no list of models to check")
+        return ok(about, f"{base_url_of(one)} answers; it has no list of models to check")
     return warning(about, f"the provider answered {error.code}: try again later")

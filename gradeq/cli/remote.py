@@ -14,7 +14,7 @@ from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 from gradeq.cli.stores import recording
 from gradeq.cli.tokens import token_of
 from gradeq.config import Config
-from gradeq.engine import Engine
+from gradeq.engine import Engine, When
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
 from gradeq.model import NewSubmission
 from gradeq.parked import Resumed
@@ -33,13 +33,15 @@ async def here_or_there(
     config: Config,
     here: Callable[[Engine], Awaitable[T]],
     there: Callable[[Daemon], T],
+    opened: Callable[[Config], Engine] = recording,
 ) -> T:
     """Do it in this process; where a daemon writes the database, have it done by that.
 
-    Raises StoreLockedError where another process writes it that is no daemon.
+    `opened` makes the engine for `here`. Raises StoreLockedError where another process writes it
+    that is no daemon.
     """
     try:
-        async with recording(config) as engine:
+        async with opened(config) as engine:
             return await here(engine)
     except StoreLockedError as error:
         if error.url is None:
@@ -86,9 +88,17 @@ class Daemon:
         path = f"/api/courses/{quote(course, '')}/assignments/{quote(assignment, '')}/rubric"
         self._ask("PUT", path, {"source": source})
 
-    def grade_assignment(self, course: str, assignment: str, priority: int) -> list[int]:
+    def grade_assignment(
+        self,
+        course: str,
+        assignment: str,
+        priority: int,
+        max_cost: float | None = None,
+        when: When = "now",
+    ) -> list[int]:
         """The batch that grades what is submitted; none where nothing is."""
-        body = {"course": course, "assignment": assignment, "priority": priority}
+        where = {"course": course, "assignment": assignment}
+        body = {**where, "priority": priority, "max_cost": max_cost, "when": when}
         try:
             return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
         except GradeqError as error:
@@ -96,12 +106,19 @@ class Daemon:
                 return []
             raise
 
-    def grade(self, submission_ids: Sequence[int], priority: int) -> list[int]:
+    def grade(
+        self,
+        submission_ids: Sequence[int],
+        priority: int,
+        max_cost: float | None = None,
+        when: When = "now",
+    ) -> list[int]:
         """The batches that grade them: one, unless there are very many."""
+        how = {"priority": priority, "max_cost": max_cost, "when": when}
         batch_ids = []
         for start in range(0, len(submission_ids), _MOST_IDS):
             ids = list(submission_ids[start : start + _MOST_IDS])
-            told = self._ask("POST", "/api/grade", {"submission_ids": ids, "priority": priority})
+            told = self._ask("POST", "/api/grade", {"submission_ids": ids, **how})
             batch_ids.append(int(told["batch_id"]))
         return batch_ids
 
@@ -116,6 +133,10 @@ class Daemon:
     def act_on_batch(self, batch_id: int, verb: str, by: str) -> None:
         """Pause, resume, cancel or retry it."""
         self._ask("POST", f"/api/batches/{batch_id}/{verb}", {"by": by})
+
+    def cap_batch(self, batch_id: int, max_cost: float | None) -> None:
+        """What its calls may cost together; None: no cap."""
+        self._ask("PUT", f"/api/batches/{batch_id}", {"max_cost": max_cost})
 
     def resume_pool(self, name: str, by: str) -> Resumed:
         told = self._ask("POST", f"/api/queue/{quote(name, '')}/resume", {"by": by})

@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.plan import Plan
-from gradeq.cli.screen import cost
 from gradeq.cli.session import Ended
 from gradeq.cli.stores import result_pages
 from gradeq.cli.watch import Spent
@@ -87,6 +87,7 @@ def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[st
         "input_tokens": spent.input_tokens,
         "output_tokens": spent.output_tokens,
         "cost": round(spent.cost, 6),
+        "uncertain_cost": round(spent.uncertain_cost, 6),
         "limited_by": ended.limited_by,
         "limited_by_text": ended.limited_by_text,
         "stuck_on": ended.stuck_on,
@@ -99,7 +100,8 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
         f"{tally.graded:,} graded, {tally.ungraded_count:,} ungraded in {told['seconds']:.1f} s: "
         f"{say.counted(told['requests'], 'request')}, {told['rate_limited']:,} rate-limited, "
         f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
-        + (f", cost {cost(told['cost'])}" if told["cost"] else "")
+        + (f", cost {money.told(told['cost'])}" if told["cost"] else "")
+        + (_unsure(told["uncertain_cost"]) if told["uncertain_cost"] else "")
         + _limited(told)
     ]
     lines += _scores(tally)
@@ -109,6 +111,10 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
     }
     lines += _remarks("To look at first", looks)
     say.fact("\n".join(lines), as_json=as_json)
+
+
+def _unsure(amount: float) -> str:
+    return f" (and up to {money.told(amount)} for calls that ended without an answer)"
 
 
 def _limited(told: dict[str, Any]) -> str:

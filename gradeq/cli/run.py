@@ -19,12 +19,15 @@ from gradeq.cli.options import (
     database_options,
     grace_option,
     json_option,
+    max_cost_option,
+    overnight_option,
     provider_options,
     skip_invalid_option,
 )
 from gradeq.cli.papers import assignment_of, read_input
-from gradeq.cli.providers import default_provider, with_provider
+from gradeq.cli.providers import default_provider, refuse_unpriced, with_provider
 from gradeq.config import Config
+from gradeq.engine import When
 from gradeq.errors import ConfigError, StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
@@ -40,9 +43,11 @@ from gradeq.rubrics import read_rubric_file
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N papers of INPUT."
 )
+@overnight_option
 @course_option
 @click.option("--assignment", help="Default: the name of INPUT.")
 @skip_invalid_option
+@max_cost_option
 @grace_option
 @json_option
 def command(
@@ -53,9 +58,11 @@ def command(
     config: Config,
     provider: ProviderOptions,
     limit: int | None,
+    overnight: bool,
     course: str,
     assignment: str | None,
     skip_invalid: bool,
+    max_cost: float | None,
     grace: float,
     as_json: bool,
 ) -> None:
@@ -67,7 +74,7 @@ def command(
     Exit codes: 0 all graded, 1 some were not, 2 wrong usage or configuration, 130 interrupted.
     """
     config = with_provider(config, provider)
-    default_provider(config)
+    refuse_unpriced(default_provider(config), max_cost)
     parse_rubric(read_rubric_file(rubric), rubric.name)
     if out is not None:
         check_target(out)
@@ -82,7 +89,8 @@ def command(
         own=(rubric, out),
     )
     say.warn(f"left out: {problem}" for problem in read.problems)
-    intake = Intake(config, read.first(limit), rubric, course, assignment)
+    when: When = "overnight" if overnight else "now"
+    intake = Intake(config, read.first(limit), rubric, course, assignment, max_cost, when)
     foreground = Foreground(config, grace, as_json, out, skipped_invalid=len(read.problems))
     try:
         done = asyncio.run(foreground.run(intake.plan))

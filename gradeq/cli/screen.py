@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.watch import Standing
 from gradeq.clock import Clock
@@ -80,7 +81,7 @@ def counts(standing: Standing) -> str:
     told = (
         f"{standing.graded:,} graded, {standing.ungraded:,} ungraded, {standing.waiting:,} waiting"
     )
-    return f"{told}; cost so far {cost(standing.spent.cost)}" if standing.spent.cost else told
+    return f"{told}; cost so far {money.told(standing.spent.cost)}" if standing.spent.cost else told
 
 
 def pace(standing: Standing) -> str:
@@ -91,9 +92,5 @@ def pace(standing: Standing) -> str:
 
 
 def limited(limit: str) -> str:
-    return f"limited by {limit}" if limit else ""
-
-
-def cost(amount: float) -> str:
-    """Money in the currency of the configured prices; small sums keep their digits."""
-    return f"{amount:,.2f}" if amount >= 1 else f"{amount:.4f}"
+    """A night is no limit, and says what it is by itself."""
+    return limit if limit.startswith("overnight") or not limit else f"limited by {limit}"

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from gradeq import money
 from gradeq.cli import say
 from gradeq.cli.causes import Causes
 from gradeq.cli.plan import OURSELVES
@@ -19,6 +20,8 @@ from gradeq.errors import StoreError
 from gradeq.limiter.base import LimitedBy
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Reading
+from gradeq.model import BatchMode
+from gradeq.overnight.words import told_overnight
 from gradeq.store.base import BatchRow
 
 _LOOK_SECONDS = 0.1
@@ -94,8 +97,14 @@ class Session:
     def _limit(self, engine: Engine) -> str:
         if engine.trouble is not None:
             return f"the database: {engine.trouble}"
-        left = [batch.pool for batch in self.watch.batches if batch.finished_at is None]
-        readings = [engine.pools[pool].reading() for pool in left if pool in engine.pools]
+        left = [batch for batch in self.watch.batches if batch.finished_at is None]
+        for batch in left:
+            if (night := told_overnight(batch)) is not None:
+                return night
+        if left and left[0].is_short:
+            return money.told_short(left[0].cost_cap)
+        pools = (engine.pools.get(batch.pool) for batch in left)
+        readings = [pool.reading() for pool in pools if pool is not None]
         return self._causes.see(readings[0].limited_by.value, readings[0].text) if readings else ""
 
     def _say_that_it_stops(self, pools: Sequence[Pool]) -> None:
@@ -127,6 +136,8 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
         return None
     if batch.paused_at is not None:
         return batch.pause_reason or f"batch {batch.id} was paused by {batch.paused_by}"
+    if batch.mode is BatchMode.OVERNIGHT:
+        return None
     pool = engine.pools.get(batch.pool)
     if pool is None:
         return f"there is no grader {batch.grader!r} here"

@@ -21,6 +21,7 @@ _AMOUNT = click.FloatRange(min=0)
 @click.option("--rpm", type=_AMOUNT, metavar="N", help="Requests per minute.")
 @click.option("--itpm", type=_AMOUNT, metavar="N", help="Input tokens per minute.")
 @click.option("--otpm", type=_AMOUNT, metavar="N", help="Output tokens per minute.")
+@click.option("--rpd", type=_AMOUNT, metavar="N", help="Requests per day (Gemini's way only).")
 @click.option("--concurrency", type=click.IntRange(min=0), metavar="N", help="Calls in flight.")
 @click.option(
     "--latency",
@@ -34,15 +35,29 @@ _AMOUNT = click.FloatRange(min=0)
     metavar="KIND[:RATE][@FROM-TO]",
     help="What goes wrong: 429:0.05, 529@10-40, 401, hang:0.01, …; may be repeated.",
 )
+@click.option(
+    "--batch-seconds",
+    type=_AMOUNT,
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="In which a batch is worked off.",
+)
+@click.option(
+    "--batch-fail",
+    multiple=True,
+    metavar="KIND[:RATE][@FROM-TO]",
+    help="What goes wrong with entries of batches; hang lets them expire.",
+)
 @click.option("--no-headers", is_flag=True, help="Send no rate-limit headers.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @json_option
 def command(*, port: int, as_json: bool, **told: Any) -> None:
     """Serve a simulated provider on this machine until Ctrl-C.
 
-    It speaks Anthropic's Messages and OpenAI's chat completions, keeps limits and sends their
-    headers as the real ones do, and makes grades up. GET /simulated/stats tells what it has seen,
-    POST /simulated/settings changes it while it runs.
+    It speaks Anthropic's Messages, OpenAI's chat completions, the batch APIs of both, and Gemini's
+    generateContent, keeps limits and tells them as the real ones do, and makes grades up.
+    GET /simulated/stats tells what it has seen, POST /simulated/settings changes it while it runs.
     """
     asyncio.run(_serve(_settings(**told), port, as_json=as_json))
 
@@ -52,6 +67,7 @@ def _settings(
     rpm: float | None,
     itpm: float | None,
     otpm: float | None,
+    rpd: float | None,
     no_headers: bool,
     **others: Any,
 ) -> SimulatorSettings:
@@ -60,6 +76,7 @@ def _settings(
             requests_per_minute=rpm,
             input_tokens_per_minute=itpm,
             output_tokens_per_minute=otpm,
+            requests_per_day=rpd,
             headers=not no_headers,
             **others,
         )

@@ -10,12 +10,16 @@ from typing import Any
 import click
 
 from gradeq.cli import say
+from gradeq.cli.costs import costs
 from gradeq.cli.options import database_options, json_option
 from gradeq.cli.plan import OURSELVES
 from gradeq.cli.standing import PoolStanding, pool_standings
 from gradeq.cli.stores import reading
+from gradeq.clock import SystemClock
 from gradeq.config import Config
-from gradeq.store.base import Badges, BatchRow
+from gradeq.days import day_of
+from gradeq.overnight.words import told_overnight
+from gradeq.store.base import Badges, BatchRow, DayRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
 _BADGES = ("in_progress", "submitted", "graded", "released", "grading")
@@ -30,6 +34,7 @@ class Found:
     batches: Sequence[BatchRow]
     pools: Sequence[PoolStanding]
     holder: Holder | None
+    today: DayRow
 
     @property
     def parked(self) -> set[str]:
@@ -59,8 +64,13 @@ async def _look(config: Config) -> Found:
         while page := await store.batches(before=before, limit=_PAGE):
             batches += [batch for batch in page if batch.finished_at is None]
             before = page[-1].id
-        pools = await pool_standings(store, path)
-        return Found(await store.assignments(), batches, pools, current_holder(path))
+        return Found(
+            await store.assignments(),
+            batches,
+            await pool_standings(store, path),
+            current_holder(path),
+            await store.day(day_of(SystemClock().now_ms())),
+        )
 
 
 def _told(config: Config, found: Found) -> dict[str, Any]:
@@ -72,6 +82,7 @@ def _told(config: Config, found: Found) -> dict[str, Any]:
             for course, name, badges in found.assignments
         ],
         "batches": [asdict(batch) for batch in found.batches],
+        "today": {**asdict(found.today), "cost_cap": config.grading.cost_cap_per_day},
         "pools": [one.told() for one in found.pools if one.is_of_interest or one.reading],
     }
 
@@ -91,6 +102,8 @@ def _lines(config: Config, found: Found) -> list[str]:
         lines += _batch_lines(batch, found)
     for pool in found.pools:
         lines += pool.lines() if pool.is_of_interest else []
+    if today := costs(found.today, config.grading.cost_cap_per_day):
+        lines.append(f"today: {today}")
     return lines
 
 
@@ -104,12 +117,15 @@ def _writer(holder: Holder | None) -> str:
 def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    line = f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}"
+    cost = f"; {costs(batch)}" if costs(batch) else ""
+    lines = [f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"]
+    if (night := told_overnight(batch)) is not None:
+        lines.append(f"  {night}")
     if batch.paused_by == OURSELVES and batch.pool in found.parked:
-        return [line, "  paused by gradeq as its pool is parked, see below"]
-    if batch.paused_at is not None:
+        lines.append("  paused by gradeq as its pool is parked, see below")
+    elif batch.paused_at is not None:
         why = f": {batch.pause_reason}" if batch.pause_reason else ""
-        return [line, f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
-    if found.holder is None:
-        return [line, "  waits for a worker: gradeq serve, or gradeq grade --wait"]
-    return [line]
+        lines += [f"  paused by {batch.paused_by}{why}", f"  gradeq batch resume {batch.id}"]
+    elif found.holder is None:
+        lines.append("  waits for a worker: gradeq serve, or gradeq grade --wait")
+    return lines

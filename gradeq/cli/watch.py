@@ -21,6 +21,7 @@ class Spent:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float = 0.0
+    uncertain_cost: float = 0.0
 
     @classmethod
     def on(cls, batches: Sequence[BatchRow]) -> Spent:

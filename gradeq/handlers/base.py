@@ -53,6 +53,11 @@ class Handler(Protocol):
     @property
     def pool(self) -> Pool: ...
 
+    @property
+    def is_priced(self) -> bool:
+        """True where its calls cost something that a cap can be held against."""
+        ...
+
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
         """Everything before the call; a Tried where no call is needed."""
         ...

@@ -38,6 +38,7 @@ class CodedHandler:
     clock: Clock
     max_attempts: int
     timeout: float
+    is_priced: bool = False
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
         return Ready(_NO_TOKENS, partial(self._call, claimed))

@@ -12,13 +12,14 @@ from gradeq.grading.llm import LLMGrader
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
+from gradeq.handlers.purse import NoMoney, Purse
 from gradeq.limiter.base import Signals
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.model import GRADING
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
-from gradeq.store.base import Attempt, Claimed, PaidAnswer, Store
+from gradeq.store.base import Attempt, Claimed, PaidAnswer, Reserved, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +33,50 @@ class ModelHandler:
     store: Store
     clock: Clock
     rubric: Callable[[int], Awaitable[Rubric]]
+    purse: Purse
     marks: tuple[str, ...] = ()
     kind: str = GRADING
     max_attempts: int = MAX_ATTEMPTS
 
+    @property
+    def is_priced(self) -> bool:
+        return self.provider.is_priced
+
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
+        prepared = await self.question(claimed)
+        if isinstance(prepared, Tried):
+            return prepared
+        estimated = self.provider.estimate(prepared.prompt)
+        cost = replace(estimated, like=f"rubric {claimed.job.rubric_id}")
+        return Ready(cost, partial(self._ask, claimed, prepared))
+
+    async def question(self, claimed: Claimed) -> Prepared | Tried:
+        """What to ask; a Tried where it is decided without a call, or answered and paid for."""
+        prepared = await self.prepared(claimed)
+        if isinstance(prepared, Prepared) and claimed.has_unapplied_answer:
+            assert claimed.job.submission is not None
+            key = prepared.request_key
+            paid = await self.store.unapplied_answer(claimed.job.submission.id, key)
+            if paid is not None:
+                return self.read(paid, prepared)
+        return prepared
+
+    async def prepared(self, claimed: Claimed) -> Prepared | Tried:
+        """What would be asked, and all that is needed to read the answer."""
         job = claimed.job
         if job.submission is None or job.rubric_id is None:
             return _rejected("this job has no paper or no rubric to grade by")
         prepared = self.grader.prepare(job, await self.rubric(job.rubric_id))
         if isinstance(prepared, Decided):
             return _rejected(prepared.reason)
-        if claimed.has_unapplied_answer:
-            paid = await self.store.unapplied_answer(job.submission.id, prepared.request_key)
-            if paid is not None:
-                return self._read(paid, prepared)
-        prompt = _roomier(prepared.prompt) if claimed.counters.unusable else prepared.prompt
-        asking = partial(self._ask, claimed, replace(prepared, prompt=prompt))
-        cost = replace(self.provider.estimate(prompt), like=f"rubric {job.rubric_id}")
-        return Ready(cost, asking)
+        is_roomier = claimed.counters.unusable > 0
+        return replace(prepared, prompt=_roomier(prepared.prompt)) if is_roomier else prepared
 
     async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
-        started = self.clock.now_ms()
+        held = await self._reserved(claimed, prepared.prompt, permit)
+        if isinstance(held, NoMoney):
+            return Tried(failed=Failed(ErrorClass.COST_CAP, held.reason))
+        started = self.clock.now_ms() if held is None else held.at
         try:
             came = await self.provider.complete(prepared.prompt)
         except BaseException:
@@ -61,14 +84,28 @@ class ModelHandler:
             raise
         if isinstance(came, Failure):
             tell_pool(self.pool, permit, came)
-            return self._failed(came, started)
+            uncertain_cost = self.purse.may_have_cost(came, prepared.prompt, held)
+            return self._failed(came, started, uncertain_cost)
         self.pool.answered(permit, came.usage, came.signals)
         paid = _paid(came, prepared)
         attempt = self._answered(came, started, prepared.request_key)
         attempt_id = await self.store.store_answer(claimed, attempt, paid)
-        return self._read(replace(paid, attempt_id=attempt_id), prepared)
+        return self.read(replace(paid, attempt_id=attempt_id), prepared)
 
-    def _read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
+    async def _reserved(
+        self, claimed: Claimed, prompt: Prompt, permit: Permit
+    ) -> Reserved | NoMoney | None:
+        """Money for the call; without it the permit is given back."""
+        held: Reserved | NoMoney | None = NoMoney("")
+        try:
+            held = await self.purse.reserve(claimed, prompt)
+        finally:
+            if isinstance(held, NoMoney):
+                self.pool.release(permit)
+        return held
+
+    def read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
+        """The grade in an answer that is stored, or why there is none."""
         read = self.grader.read(_answer(paid), prepared)
         if isinstance(read, Unusable):
             return Tried(failed=Failed(read.error, read.reason), attempt_id=paid.attempt_id)
@@ -89,7 +126,7 @@ class ModelHandler:
             request_key=request_key,
         )
 
-    def _failed(self, failure: Failure, started: int) -> Tried:
+    def _failed(self, failure: Failure, started: int, uncertain_cost: float) -> Tried:
         attempt = Attempt(
             started,
             self.clock.now_ms(),
@@ -98,6 +135,7 @@ class ModelHandler:
             model=self.provider.model,
             request_id=failure.request_id,
             http_status=failure.status,
+            uncertain_cost=uncertain_cost,
         )
         passes = failure.parked_until_ms is not None
         return Tried(failed=Failed(failure.error, failure.reason, passes=passes), attempt=attempt)

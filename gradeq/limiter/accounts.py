@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gradeq.limiter.base import Bucket, Level, Limits, Signals
 from gradeq.limiter.buckets import Meter
+from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
 from gradeq.limiter.permit import Charges, Mark, NeverFits, Permit
 from gradeq.limiter.spending import Spending
 from gradeq.limiter.state import Anchor, BucketState
 
 MINUTE = 60.0
-HEADROOM_SECONDS = 0.25
-"""What is left over of each bucket, in seconds of its rate, against clocks and networks."""
 _LONG_WINDOW_SECONDS = 3600.0
 _PLENTY = 0.1
+_FORGOTTEN_AFTER_SECONDS = 3600.0
+"""At rest, and then at the next start: what a refusal told of a limit is asked for anew."""
 
 
 class Account:
@@ -33,17 +34,21 @@ class Account:
         self.per_seconds = per_seconds
         self.learned = learned
         self.reported_seq = -1
+        self.is_assumed = False
+        """True while the level rests on nothing but that no refusal spoke against it."""
         self._configured = configured
+        self._factor = 1.0
+        self.is_lasting = True
         self.meter = Meter(
-            self.limit / per_seconds,
+            self._rate(),
             self._capacity(),
             level=0.0,
             now=now,
-            headroom=HEADROOM_SECONDS,
+            headroom=LEAST_HEADROOM_SECONDS,
         )
         self.spending = Spending(now)
         if bucket is Bucket.REQUESTS:
-            self.meter.correct(1 + HEADROOM_SECONDS * self.meter.rate, now)
+            self.meter.correct(1 + LEAST_HEADROOM_SECONDS * self.meter.rate, now)
 
     @property
     def limit(self) -> float:
@@ -67,10 +72,30 @@ class Account:
         """True for daily limits: too slow to pace by, and never the reason of a short wait."""
         return self.per_seconds > _LONG_WINDOW_SECONDS
 
-    def learn(self, limit: float, now: float) -> None:
-        if limit != self.learned:
-            self.learned = limit
-            self.meter.retune(self.limit / self.per_seconds, self._capacity(), now)
+    def learn(self, limit: float, now: float, *, is_lasting: bool) -> bool:
+        """True where the limit in force is another one from now on.
+
+        `is_lasting` where every response tells the limit, so that a change of it is seen.
+        """
+        self.is_lasting = is_lasting
+        if limit == self.learned:
+            return False
+        before = self.limit
+        self.learned = limit
+        self.meter.retune(self._rate(), self._capacity(), now)
+        return self.limit != before
+
+    def scale(self, factor: float, headroom: float, now: float) -> None:
+        """Count on `factor` of the limit's rate, and leave `headroom` seconds of it over."""
+        self.meter.headroom = headroom
+        if factor != self._factor and not self.is_long:
+            self._factor = factor
+            self.meter.retune(self._rate(), self._capacity(), now)
+
+    def assume_full(self, taken: float, now: float) -> None:
+        """Nobody tells the level: what was not `taken` is taken for being there."""
+        self.meter.correct(self.meter.capacity - taken, now)
+        self.is_assumed = True
 
     def believe(self, level: float, seq: int, now: float) -> None:
         """Take over what the response to call `seq` tells of the level.
@@ -110,6 +135,7 @@ class Account:
 
     def cut(self, need: float, wait: float, now: float) -> None:
         """`need` will be there after `wait` seconds, not before."""
+        self.is_assumed = False
         self.meter.correct(min(self.meter.level(now), need - self.meter.rate * wait), now)
 
     def state(self, anchor: Anchor) -> BucketState:
@@ -119,13 +145,17 @@ class Account:
             anchor.to_wall(max(self.meter.full_at, anchor.monotonic)),
             self.per_seconds,
             self.learned,
+            self.is_lasting,
+            self._factor,
         )
 
     def restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
         """Go on where `stored` left off, under the limits of today."""
-        rate = stored.limit / stored.per_seconds
-        debt = rate * max(0.0, anchor.to_monotonic(stored.full_at_ms) - now)
+        debt = stored.rate * max(0.0, anchor.to_monotonic(stored.full_at_ms) - now)
         self.meter.correct(_capacity(stored.bucket, stored.limit) - debt, now)
+
+    def _rate(self) -> float:
+        return self.limit / self.per_seconds * self._factor
 
     def _capacity(self) -> float:
         return _capacity(self.bucket, self.limit)
@@ -140,7 +170,10 @@ class Accounts:
         self._accounts: dict[tuple[Bucket, float], Account] = {}
         self._charged = dict.fromkeys(Bucket, 0)
         self._due = dict.fromkeys(Bucket, 0)
+        self._taken = dict.fromkeys(Bucket, 0)
         self._charges_made = 0
+        self.is_guessed = False
+        """True where the only limit is one that refusals alone have told."""
         self._configured = _configured(limits)
         for bucket, limit in self._configured.items():
             if limit is not None:
@@ -175,6 +208,7 @@ class Accounts:
         for bucket, charge in charges.items():
             self._charged[bucket] += charge.at_start
             self._due[bucket] += charge.at_end
+            self._taken[bucket] += charge.total
         return Mark(self._charges_made, dict(self._charged))
 
     def settle(self, permit: Permit, actual: Charges, now: float) -> None:
@@ -184,14 +218,60 @@ class Accounts:
         for bucket, charge in actual.items():
             self._due[bucket] -= permit.charges[bucket].at_end
             self._charged[bucket] += charge.at_end
+            self._taken[bucket] += charge.total - permit.charges[bucket].total
 
     def have_plenty(self, charges: Charges, now: float) -> bool:
         """True where no bucket explains that a call with these charges was refused."""
         return all(account.has_plenty(charges[account.bucket].total, now) for account in self)
 
+    def are_cleared_by(self, permit: Permit, now: float) -> bool:
+        """True where the response to `permit` itself tells that there was enough for it."""
+        told = [account for account in self if account.reported_seq == permit.seq]
+        return bool(told) and all(
+            account.meter.level(now) >= permit.charges[account.bucket].total for account in told
+        )
+
+    def taken(self) -> dict[Bucket, int]:
+        """What all calls so far took, those in flight as it is expected of them."""
+        return dict(self._taken)
+
+    def share_used(self, before: Mapping[Bucket, int], seconds: float) -> float | None:
+        """Of the limits, the largest share that was used in the last `seconds`, since `before`."""
+        if seconds <= 0:
+            return None
+        return max(
+            (
+                (self._taken[account.bucket] - before[account.bucket])
+                / (account.limit / account.per_seconds * seconds)
+                for account in self
+                if not account.is_long
+            ),
+            default=None,
+        )
+
+    def assume_full(self, now: float) -> None:
+        """Responses tell no levels, and nothing was refused: take the buckets for full before."""
+        for account in self:
+            if account.reported_seq < 0 and not account.is_long:
+                account.assume_full(self._taken[account.bucket], now)
+
+    def guess(self, requests_per_second: float, now: float) -> None:
+        """No limit is known, and there is one: about what was let in."""
+        account = self._open(Bucket.REQUESTS, MINUTE, requests_per_second * MINUTE, now)
+        account.is_lasting = False
+        self.is_guessed = True
+
+    def scale(self, factor: float, headroom: float, now: float) -> None:
+        for account in self:
+            account.scale(factor, headroom, now)
+
+    def are_full(self, now: float) -> bool:
+        """True where every bucket has plenty beyond what flows in."""
+        return all(account.has_plenty(0, now) for account in self)
+
     def wait(self, charges: Charges, now: float) -> float:
         """Seconds until every bucket has enough for a call; 0 where they have."""
-        ready = (account.meter.ready_at(charges[account.bucket].total) for account in self)
+        ready = (account.meter.ready_at(charges[account.bucket].required) for account in self)
         return max(0.0, max(ready, default=now) - now)
 
     def cut(self, permit: Permit, wait: float, now: float) -> None:
@@ -206,28 +286,35 @@ class Accounts:
                 account.cut(need, wait, now)
 
     def calls_per_second(self, charges: Charges) -> float | None:
-        """How many calls with these charges the limits allow for ever; None without limits."""
-        needs = ((account.meter.rate, charges[account.bucket].total) for account in self)
+        """How many calls with these charges the limits allow for hours; None without limits."""
+        short = (account for account in self if not account.is_long)
+        needs = ((account.meter.rate, charges[account.bucket].total) for account in short)
         return min((rate / need for rate, need in needs if need > 0), default=None)
 
-    def hear(self, signals: Signals, permit: Permit, now: float) -> None:
+    def hear(self, signals: Signals, permit: Permit, now: float) -> bool:
         """Believe the levels in the response to `permit`, unless a newer one has told them.
 
-        Call it after the permit was settled.
+        Call it after the permit was settled. True where a limit is another one from now on.
         """
+        is_new = False
         for level in signals.levels:
             if level.limit is None or level.limit >= 1:
-                self._hear(level, permit, now)
+                is_new |= self._hear(level, permit, now)
+        return is_new
 
-    def _hear(self, level: Level, permit: Permit, now: float) -> None:
+    def _hear(self, level: Level, permit: Permit, now: float) -> bool:
         account = self._account(level, now)
         if account is None or permit.seq <= account.reported_seq:
-            return
-        if level.limit is not None:
-            account.learn(level.limit, now)
+            return False
+        is_new = level.limit is not None and account.learn(
+            level.limit, now, is_lasting=level.remaining is not None
+        )
+        if level.limit is not None and account.bucket is Bucket.REQUESTS:
+            self.is_guessed = False
         if level.remaining is not None and level.remaining >= 0:
             unseen = self._unseen(account, permit, now)
             account.believe(level.remaining - level.rounding / 2 - unseen, permit.seq, now)
+        return is_new
 
     def _unseen(self, account: Account, permit: Permit, now: float) -> float:
         """What the provider's figure may still lack.
@@ -259,10 +346,16 @@ class Accounts:
 
     def _restore(self, stored: BucketState, anchor: Anchor, now: float) -> None:
         account = self._accounts.get((stored.bucket, stored.per_seconds))
-        if stored.learned_limit is not None:
+        if stored.learned_limit is not None and not _is_forgotten(stored, anchor, now):
             account = self._open(stored.bucket, stored.per_seconds, stored.learned_limit, now)
+            account.is_lasting = stored.is_lasting
         if account is not None:
             account.restore(stored, anchor, now)
+
+
+def _is_forgotten(stored: BucketState, anchor: Anchor, now: float) -> bool:
+    at_rest = now - anchor.to_monotonic(stored.full_at_ms)
+    return not stored.is_lasting and at_rest > _FORGOTTEN_AFTER_SECONDS
 
 
 def _capacity(bucket: Bucket, limit: float) -> float:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from random import Random
 
 from gradeq.clock import Clock
 from gradeq.limiter.accounts import Accounts
+from gradeq.limiter.auto import Wanted
 from gradeq.limiter.base import Bucket, LimitedBy, Limits, Signals
 from gradeq.limiter.breaker import Breaker
 from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.gate import Gate
-from gradeq.limiter.pace import Pace
+from gradeq.limiter.learned import AtOnce, Headroom, RateFactor
+from gradeq.limiter.pace import FASTEST, Pace
 from gradeq.limiter.parking import Parking
 from gradeq.limiter.permit import Charges, Denied, Permit
+from gradeq.limiter.reading import LastMinute
 from gradeq.limiter.state import Anchor, PoolState
+
+_GUESSED_CEILING = 16.0
+_FEWEST_TO_GUESS_FROM = 20
+_TELLS_FOR_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Empty:
+    """A moment when the provider had nothing left, and what had been taken by then."""
+
+    at: float
+    seq: int
+    taken: Mapping[Bucket, int]
 
 
 class Admission:
@@ -27,13 +45,32 @@ class Admission:
     def __init__(
         self, limits: Limits, clock: Clock, rng: Random, park_after: int, state: PoolState | None
     ) -> None:
-        self.concurrency = limits.concurrency
+        self.wanted = Wanted(
+            limits.concurrency,
+            auto=limits.auto,
+            most=limits.max_concurrency,
+            now=clock.monotonic(),
+        )
+        self.needed: int | None = None
+        """Calls in flight that the known rate keeps busy, with headroom."""
         self.is_untried = state is None
+        self._is_cold = state is None and not limits.keeps_pace
+        self._clock = clock
+        self.factor = RateFactor()
+        self.headroom = Headroom()
+        self.at_once = AtOnce()
+        self._scaled_at = -math.inf
+        self._last_empty: _Empty | None = None
         self.gate = Gate()
         self.pace = Pace()
         self.breaker = Breaker(rng)
         self.parking = Parking(clock, park_after)
         self.accounts = self._restored(limits, clock, state or PoolState(clock.now_ms()))
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be in flight while the provider is well."""
+        return self.at_once.limit(self.wanted.calls(self.needed), self._clock.monotonic())
 
     @property
     def allowed_in_flight(self) -> int:
@@ -43,6 +80,7 @@ class Admission:
         """Why a call with these charges cannot start at `now`; None if it can."""
         if self.parking.is_parked:
             return Denied(self.parking.ready_at, LimitedBy.PARKED)
+        self._scale(now)
         until, reason = max(self._waits(charges, now))
         must_wait = until > now + TOLERANCE_SECONDS
         if self.breaker.slots(in_flight, self.concurrency) == 0:
@@ -60,13 +98,61 @@ class Admission:
         if pace := self.pace.tune(self.accounts.requests, now):
             room = min(room, pace.times(1, now))
         for account in self.accounts:
-            room = min(room, account.meter.times(charges[account.bucket].total, now))
+            charge = charges[account.bucket]
+            room = min(room, account.meter.times(charge.total, now, spare=charge.spare))
         return room
 
     def hear(self, signals: Signals, permit: Permit, now: float) -> None:
         """Believe a response's levels; a rate it tells sets the pace from now on."""
-        self.accounts.hear(signals, permit, now)
+        if self.accounts.hear(signals, permit, now):
+            self.factor.forget()
+            self._scaled_at = -math.inf
+        self.factor.ceiling = _GUESSED_CEILING if self.accounts.is_guessed else 1.0
         self.pace.tune(self.accounts.requests, now)
+
+    def answered(self, signals: Signals, now: float) -> None:
+        """The first answers of a pool that knows nothing: do responses tell of levels at all?"""
+        if self._is_cold and not signals.levels:
+            self.accounts.assume_full(now)
+        self._is_cold = False
+
+    def learn_from_refusal(
+        self, permit: Permit, in_flight: int, last_minute: LastMinute, now: float
+    ) -> None:
+        """What the limits known here do not explain has some other reason; find the likeliest."""
+        self._is_cold = False
+        accounts = self.accounts
+        has_enough = accounts.are_cleared_by(permit, now)
+        if accounts.requests is not None and not self.pace.short_window:
+            if has_enough or accounts.have_plenty(permit.charges, now):
+                self.pace.short_window = True
+                return
+        elif has_enough:
+            self.at_once.refused(in_flight, now)
+            return
+        if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
+            accounts.guess(last_minute.answered_per_second, now)
+            self.factor.ceiling = _GUESSED_CEILING
+        self._learn_from_empty_bucket(permit.seq, now)
+
+    def _learn_from_empty_bucket(self, seq: int, now: float) -> None:
+        """One refusal tells a level; the next one tells what came in between, which is the rate."""
+        last, taken = self._last_empty, self.accounts.taken()
+        self._last_empty = _Empty(now, seq, taken)
+        self.headroom.double(now)
+        if last is not None and now - last.at <= _TELLS_FOR_SECONDS:
+            used = self.accounts.share_used(last.taken, now - last.at)
+            self.factor.cut(now, used, seq - last.seq)
+        self._scaled_at = -math.inf
+
+    def _scale(self, now: float) -> None:
+        if now - self._scaled_at >= 1.0:
+            self._scaled_at = now
+            self.accounts.scale(self.factor.value(now), self.headroom.seconds(now), now)
+
+    def haste(self, now: float) -> float:
+        """How many times the sustained rate may be used while there is plenty of everything."""
+        return FASTEST if not self.pace.short_window and self.accounts.are_full(now) else 1.0
 
     def wait_seconds(self, now: float) -> float:
         """How long a parking, the gate or the breaker lasts; infinite until a person ends it."""
@@ -85,6 +171,13 @@ class Admission:
             short_window=self.pace.short_window,
             rate_factor=self.pace.slow_down.factor(now),
             full_rate=self.pace.slow_down.full_rate,
+            learned_factor=self.factor.value(now),
+            failed_at=self.factor.failed_at,
+            patience=self.factor.patience,
+            headroom_seconds=self.headroom.seconds(now),
+            is_guessed=self.accounts.is_guessed,
+            most_at_once=self.at_once.most,
+            auto_level=self.wanted.knee.level if self.wanted.is_auto else None,
             gate_until_ms=_later(anchor, self.gate.until),
             gate_reason=self.gate.reason,
             breaker_cap=self.breaker.cap,
@@ -101,6 +194,12 @@ class Admission:
         self.pace.short_window = state.short_window
         self.pace.slow_down.full_rate = state.full_rate
         self.pace.slow_down.resume_at(state.rate_factor, anchor.monotonic)
+        self.factor.resume_at(state.learned_factor, state.failed_at, anchor.monotonic)
+        self.factor.patience = state.patience
+        self.headroom.resume_at(state.headroom_seconds, anchor.monotonic)
+        self.at_once.resume_at(state.most_at_once, anchor.monotonic)
+        if state.auto_level is not None:
+            self.wanted.knee.resume_at(state.auto_level, now)
         self.breaker.cap = state.breaker_cap
         self.breaker.trips = state.breaker_trips
         if state.gate_until_ms is not None:
@@ -109,7 +208,10 @@ class Admission:
             self.breaker.until = anchor.to_monotonic(state.breaker_until_ms)
         if state.parked_reason is not None:
             self.parking.park(state.parked_reason, state.parked_until_ms, state.parked_for)
-        return Accounts(limits, state.buckets, anchor, now)
+        accounts = Accounts(limits, state.buckets, anchor, now)
+        accounts.is_guessed = state.is_guessed
+        self.factor.ceiling = _GUESSED_CEILING if state.is_guessed else 1.0
+        return accounts
 
     def _waits(self, charges: Charges, now: float) -> Iterator[tuple[float, LimitedBy]]:
         """When each part would let the call start. Slots are not a matter of time."""
@@ -119,7 +221,7 @@ class Admission:
             yield pace.ready_at(1), LimitedBy.REQUESTS
         for account in self.accounts:
             if not self.is_untried or account.bucket is Bucket.REQUESTS:
-                need = charges[account.bucket].total
+                need = charges[account.bucket].required
                 yield account.meter.ready_at(need), LimitedBy(account.bucket.value)
 
     def _reason_of_no_slot(self, in_flight: int) -> LimitedBy:

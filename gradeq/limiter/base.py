@@ -29,6 +29,8 @@ class LimitedBy(StrEnum):
     """The provider answered 429 and the wait it asked for is not over."""
     OVERLOAD = "overload"
     """The provider is overloaded or loads its model: the breaker or its gate holds calls back."""
+    PROMPT_CACHE = "prompt_cache"
+    """Another call with the same prefix writes it to the provider's cache just now."""
     PARKED = "parked"
 
 
@@ -37,13 +39,15 @@ class Cost:
     """What one call is expected to use: raw estimates, which the limiter learns to scale.
 
     `max_output_tokens` is what the request allows; `output_tokens` what is expected of it.
-    Calls with the same `like` (a rubric's fingerprint) share one learned output length.
+    Calls with the same `like` (a rubric's fingerprint) share one learned output length, and begin
+    with the same `prefix_tokens`, which the provider may cache.
     """
 
     input_tokens: int
     output_tokens: int
     max_output_tokens: int = 0
     like: str = ""
+    prefix_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,11 @@ class Limits:
     auto: bool = False
     """True where the concurrency is to be found, between 1 and `max_concurrency`."""
     max_concurrency: int = 256
+    keeps_pace: bool = False
+    """True where the limits are a wish of the user's, kept from the first second: no provider is
+    there whose buckets could be full."""
+    caches_prompts: bool = False
+    """True where calls that share a prefix should let one of them write it to a cache first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Meter:
     seconds of rate; a call whose need and headroom exceed the capacity waits for a full bucket.
     """
 
-    __slots__ = ("_headroom", "capacity", "full_at", "rate")
+    __slots__ = ("capacity", "full_at", "headroom", "rate")
 
     def __init__(
         self, rate: float, capacity: float, *, level: float, now: float, headroom: float = 0.0
@@ -24,7 +24,7 @@ class Meter:
         self.rate = rate
         self.capacity = capacity
         self.full_at = now
-        self._headroom = headroom
+        self.headroom = headroom
         self.correct(level, now)
 
     def level(self, now: float) -> float:
@@ -35,12 +35,12 @@ class Meter:
         """The time at which `need` can be taken; it may have passed."""
         return self.full_at - (self.capacity - self._required(need)) / self.rate
 
-    def times(self, need: float, now: float) -> int:
-        """How many calls of `need` could start at `now`, one after the other."""
-        spare = self.level(now) - self._required(need) + TOLERANCE_SECONDS * self.rate
-        if spare < 0:
+    def times(self, need: float, now: float, spare: float = 0.0) -> int:
+        """How many calls of `need` could start at `now`, one after the other, `spare` left over."""
+        more = self.level(now) - self._required(need + spare) + TOLERANCE_SECONDS * self.rate
+        if more < 0:
             return 0
-        return 1 + int(spare / need) if need > 0 else sys.maxsize
+        return 1 + int(more / need) if need > 0 else sys.maxsize
 
     def take(self, amount: float, now: float) -> None:
         """Charge `amount`, whether or not it is there."""
@@ -62,4 +62,4 @@ class Meter:
         self.correct(level, now)
 
     def _required(self, need: float) -> float:
-        return min(need + self._headroom * self.rate, self.capacity)
+        return min(need + self.headroom * self.rate, self.capacity)

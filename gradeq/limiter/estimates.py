@@ -40,20 +40,29 @@ class Ratio:
     """Actual over raw estimate, between 0.5 and 2.
 
     It learns from the raw estimate: learning from the scaled one would chase its own tail.
+    `error` is by how much of the raw estimate a call's actual figure is usually off.
     """
 
-    __slots__ = ("_mean", "value")
+    __slots__ = ("_mean", "_variance", "error", "value")
 
     def __init__(self) -> None:
         self._mean = Average()
+        self._variance = Average()
         self.value = 1.0
+        self.error = 0.0
 
     def learn(self, actual: int, raw: int) -> None:
         if actual > 0 and raw > 0:
-            self.value = min(2.0, max(0.5, self._mean.learn(min(4.0, actual / raw))))
+            found = min(4.0, actual / raw)
+            self.value = min(2.0, max(0.5, self._mean.learn(found)))
+            self.error = math.sqrt(self._variance.learn((found - self.value) ** 2))
 
     def scale(self, raw: float) -> int:
         return math.ceil(raw * self.value)
+
+    def spare(self, raw: float) -> int:
+        """What an unlucky one of forty calls takes beyond its scaled estimate."""
+        return math.ceil(2 * self.error * raw)
 
 
 class Typical:
@@ -97,17 +106,21 @@ class Estimates:
     def expected(self, cost: Cost) -> Charges:
         """What to reserve for a call."""
         whole = self._whole_input.scale(cost.input_tokens)
+        spare = self._whole_input.spare(cost.input_tokens)
         output = self._expected_output(cost)
         charges = {
             Bucket.REQUESTS: _ONE_REQUEST,
-            Bucket.INPUT_TOKENS: Charge(self._metered_input.scale(cost.input_tokens)),
+            Bucket.INPUT_TOKENS: Charge(
+                self._metered_input.scale(cost.input_tokens),
+                spare=self._metered_input.spare(cost.input_tokens),
+            ),
             Bucket.OUTPUT_TOKENS: Charge(at_end=output),
-            Bucket.TOKENS: Charge(whole, output),
+            Bucket.TOKENS: Charge(whole, output, spare),
         }
         if self._reserves_output:
             reserved = max(cost.max_output_tokens, output)
             charges[Bucket.OUTPUT_TOKENS] = Charge(reserved)
-            charges[Bucket.TOKENS] = Charge(whole + reserved)
+            charges[Bucket.TOKENS] = Charge(whole + reserved, spare=spare)
         return charges
 
     def actual(self, permit: Permit, usage: Usage) -> Charges:

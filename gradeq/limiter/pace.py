@@ -7,7 +7,7 @@ from gradeq.limiter.buckets import Meter
 
 _WINDOW_SECONDS = 1.0
 _CAREFUL_WINDOW_SECONDS = 0.75
-_FASTEST = 3.0
+FASTEST = 3.0
 _PLENTY = 0.04
 _HALF_REGAINED_SECONDS = 120.0
 _SLOWEST = 1 / 64
@@ -87,12 +87,14 @@ class Pace:
         return requests.meter.rate if slowed is None else min(slowed, requests.meter.rate)
 
     def _haste(self, requests: Account | None, base: float, now: float) -> float:
-        if requests is None or not requests.is_reported or self.short_window:
+        if requests is None or self.short_window:
+            return 1.0
+        if not (requests.is_reported or requests.is_assumed):
             return 1.0
         meter = requests.meter
         is_slowed = base < meter.rate
         has_plenty = meter.level(now) > _PLENTY * meter.capacity
-        return _FASTEST if has_plenty and not is_slowed else 1.0
+        return FASTEST if has_plenty and not is_slowed else 1.0
 
     def _window(self) -> float:
         return _CAREFUL_WINDOW_SECONDS if self.short_window else _WINDOW_SECONDS

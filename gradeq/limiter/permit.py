@@ -11,14 +11,22 @@ from gradeq.limiter.base import Bucket, Cost, LimitedBy
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one call takes from one bucket: when it is admitted, and when it ends."""
+    """What one call takes from one bucket: when it is admitted, and when it ends.
+
+    `spare` must be there beside it, for the estimate may be too low; it is not taken.
+    """
 
     at_start: int = 0
     at_end: int = 0
+    spare: int = 0
 
     @property
     def total(self) -> int:
         return self.at_start + self.at_end
+
+    @property
+    def required(self) -> int:
+        return self.at_start + self.at_end + self.spare
 
 
 Charges = Mapping[Bucket, Charge]

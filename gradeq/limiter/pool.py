@@ -10,9 +10,11 @@ from random import Random
 from gradeq.clock import Clock
 from gradeq.errors import ConfigError
 from gradeq.limiter.admission import Admission
+from gradeq.limiter.auto import needed_for
 from gradeq.limiter.base import Cost, LimitedBy, Limits, Signals, Usage
 from gradeq.limiter.estimates import REFUSED, UNUSED, Estimates
 from gradeq.limiter.gate import Epoch
+from gradeq.limiter.leaders import Leaders
 from gradeq.limiter.permit import Charges, Denied, Permit
 from gradeq.limiter.reading import Gauge, Hour, Minute, Reading, Tally
 from gradeq.limiter.state import PoolState, Setup
@@ -61,6 +63,7 @@ class Pool:
         self._open: set[int] = set()
         self._cuts = Epoch()
         self._estimates = Estimates(limits)
+        self._leaders = Leaders(is_used=limits.caches_prompts)
         self._is_auto = limits.auto
         self._minute = Minute(clock.monotonic())
         self._refused = Hour()
@@ -108,10 +111,16 @@ class Pool:
         charges = self._estimates.expected(cost)
         self._admission.accounts.check(charges)
         denied = self._admission.denial(charges, self.in_flight, now)
+        if denied is None and self._leaders.must_wait(cost, now):
+            denied = Denied(None, LimitedBy.PROMPT_CACHE)
         if denied is None:
             return self._start(cost, charges, now)
         self._tally.note(denied.reason, now)
         return denied
+
+    def must_follow(self, cost: Cost) -> bool:
+        """True while another call writes this one's prefix to the provider's cache."""
+        return self._leaders.must_wait(cost, self._clock.monotonic())
 
     def release(self, permit: Permit) -> None:
         """The call was never made: everything is given back."""
@@ -125,6 +134,8 @@ class Pool:
 
     def answered(self, permit: Permit, usage: Usage, signals: Signals) -> None:
         """The call brought an answer: settle with what it used, learn from it."""
+        in_flight = self.in_flight
+        self._leaders.answered(permit.seq, permit.cost, usage, self._clock.monotonic())
         now = self._end(permit, self._estimates.actual(permit, usage))
         self._admission.hear(signals, permit, now)
         self._estimates.learn(permit, usage, now - permit.started_at)
@@ -132,6 +143,10 @@ class Pool:
         self._minute.count(now, answered=1, **used)
         self._admission.breaker.succeeded(permit.seq, self._admission.concurrency)
         self._admission.gate.answered()
+        self._admission.answered(signals, now)
+        if self._admission.wanted.is_auto:
+            self._admission.wanted.knee.answered(_work(usage), in_flight, now)
+            self._admission.needed = self._needed_with_headroom(now)
         self._admission.parking.mended()
         self._changed()
 
@@ -148,6 +163,9 @@ class Pool:
         self._admission.breaker.ended(permit.seq)
         self._admission.hear(signals, permit, now)
         if self._cuts.is_news(permit.seq):
+            if not slow_down:
+                last_minute = self._minute.read(now)
+                self._admission.learn_from_refusal(permit, self.in_flight, last_minute, now)
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
         elif (asked := _asked(signals)) is not None:
@@ -257,6 +275,7 @@ class Pool:
         is_first, self._admission.is_untried = self._admission.is_untried, False
         permit = Permit(self._newest_seq, now, cost, charges, mark, is_first)
         self._open.add(permit.seq)
+        self._leaders.started(permit.seq, cost, now)
         self._admission.pace.take(now)
         self._admission.breaker.started(permit.seq)
         self._estimates.typical.learn(cost)
@@ -272,6 +291,7 @@ class Pool:
             raise ValueError(f"call {permit.seq} of {self.name} has already ended")
         self._open.discard(permit.seq)
         now = self._clock.monotonic()
+        self._leaders.ended(permit.seq, permit.cost)
         self._admission.accounts.settle(permit, actual, now)
         return now
 
@@ -279,8 +299,6 @@ class Pool:
         """Close the gate, and let the buckets know what they did not."""
         self._cuts.begin(self._newest_seq)
         accounts, charges = self._admission.accounts, permit.charges
-        if accounts.requests is not None and accounts.have_plenty(charges, now):
-            self._admission.pace.short_window = True
         wait = _asked(signals) or accounts.wait(charges, now) or self._admission.gate.default_wait()
         accounts.cut(permit, wait, now)
         jitter = self._rng.uniform(0.0, _GATE_JITTER_SECONDS)
@@ -301,6 +319,13 @@ class Pool:
         rate = self._admission.accounts.calls_per_second(self._typical_charges())
         return None if rate is None or seconds is None else max(1, math.ceil(rate * seconds))
 
+    def _needed_with_headroom(self, now: float) -> int | None:
+        seconds = self._estimates.seconds.value
+        rate = self._admission.accounts.calls_per_second(self._typical_charges())
+        if rate is None or seconds is None:
+            return None
+        return needed_for(rate, seconds, self._admission.haste(now))
+
     def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change(self)
@@ -310,6 +335,11 @@ def _asked(signals: Signals) -> float | None:
     """The wait that the provider asks for, in seconds; None unless it is a usable one."""
     seconds = signals.retry_after
     return seconds if seconds is not None and 0 < seconds < math.inf else None
+
+
+def _work(usage: Usage) -> float:
+    """What a server did for an answer. Reading is several times as fast as writing."""
+    return max(1.0, usage.output_tokens + usage.input_tokens / 4)
 
 
 def _check(name: str, limits: Limits) -> None:

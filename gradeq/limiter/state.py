@@ -35,6 +35,15 @@ class BucketState:
     per_seconds: _Positive = 60.0
     learned_limit: _Positive | None = None
     """The limit that responses told; None where it is only configured."""
+    is_lasting: bool = True
+    """False where only a refusal told the limit: no answer would tell of a higher one."""
+    factor: _Positive = 1.0
+    """The share of the limit's rate that was counted on."""
+
+    @property
+    def rate(self) -> float:
+        """Per second."""
+        return self.limit / self.per_seconds * self.factor
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,18 @@ class PoolState:
     """What is left of `full_rate` after the provider asked to slow down."""
     full_rate: _Positive | None = None
     """Requests a second when it asked."""
+    learned_factor: _Positive = 1.0
+    """The share of the limits that is ours, by what refusals taught."""
+    failed_at: _Positive | None = None
+    """The share at which calls were refused last."""
+    patience: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    headroom_seconds: _Positive = 0.25
+    is_guessed: bool = False
+    """True where nobody told a limit and refusals alone show one."""
+    most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many calls the provider takes at once, where it was seen to refuse more."""
+    auto_level: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """How many calls in flight were found to be worth it, where no rate is known."""
     gate_until_ms: int | None = None
     gate_reason: LimitedBy = LimitedBy.RETRY_AFTER
     breaker_cap: Annotated[int, msgspec.Meta(ge=1)] | None = None

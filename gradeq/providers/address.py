@@ -9,22 +9,20 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from gradeq.errors import ConfigError
 
 _VERSION = re.compile(r"/v\d\w*(/|$)")
-_ENDPOINTS = ("/chat/completions", "/messages")
+_ENDPOINT = re.compile(r"(/chat/completions|/messages|/models/[^/]+:\w+)$")
 _DATED = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2})|-latest)$")
 _CLAUDE_FAMILY = re.compile(r"claude-[a-z]+-\d+(?=$|[-.@])")
 
 
-def with_version(base_url: str) -> str:
-    """`base_url` without a trailing slash or endpoint, and with `/v1` unless it has a version.
+def with_version(base_url: str, version: str = "v1") -> str:
+    """`base_url` without a trailing slash or endpoint, and with `version` unless it has one.
 
     Raises ConfigError for anything but an http or https URL with a host and without a user part.
     """
     parts = _split(base_url)
-    path = parts.path.rstrip("/")
-    for endpoint in _ENDPOINTS:
-        path = path.removesuffix(endpoint)
+    path = _ENDPOINT.sub("", parts.path.rstrip("/"))
     if not _VERSION.search(path):
-        path += "/v1"
+        path += f"/{version}"
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 

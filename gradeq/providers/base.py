@@ -80,6 +80,15 @@ class Provider(Protocol):
         """What `usage` costs in the currency of the configured prices; 0.0 without prices."""
         ...
 
+    @property
+    def is_priced(self) -> bool:
+        """True where prices are configured, so that calls cost anything that can be counted."""
+        ...
+
+    def worst_price(self, prompt: Prompt) -> float:
+        """The most that one call with `prompt` can cost, before it is made; 0.0 without prices."""
+        ...
+
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One HTTP attempt, never a retry. Does not raise for anything the network can do."""
         ...

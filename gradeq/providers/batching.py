@@ -87,3 +87,7 @@ class BatchProvider(Protocol):
     async def cancel(self, batch_id: str) -> Failure | None:
         """Ask for no further answers; those that are made already still come as outcomes."""
         ...
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ...

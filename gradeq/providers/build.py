@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -13,19 +14,31 @@ from gradeq.clock import Clock
 from gradeq.config import AUTO, ProviderSettings
 from gradeq.errors import ConfigError
 from gradeq.limiter.base import Limits
-from gradeq.providers.address import on_this_machine, pool_name, with_version
+from gradeq.providers.address import host_of, on_this_machine, pool_name, with_version
 from gradeq.providers.base import Provider
+from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
 
-KINDS = ("anthropic", "openai", "simulated")
-AUTH_STYLES = ("bearer", "x-api-key", "api-key")
+KINDS = ("anthropic", "openai", "gemini", "simulated")
+BATCH_KINDS = ("anthropic", "openai", "simulated")
+"""Those whose batch API is spoken here; the simulated provider speaks Anthropic's."""
+AUTH_STYLES = ("bearer", "x-api-key", "api-key", "x-goog-api-key")
 
-DEFAULT_KEY_ENV: Mapping[str, str] = MappingProxyType(
-    {"anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "anthropic": ("ANTHROPIC_API_KEY",),
+        "openai": ("OPENAI_API_KEY",),
+        "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    }
 )
+"""Where a kind's key is looked for; the first variable is the one to name to people."""
 DEFAULT_BASE_URL: Mapping[str, str] = MappingProxyType(
-    {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
+    {
+        "anthropic": "https://api.anthropic.com",
+        "openai": "https://api.openai.com/v1",
+        "gemini": "https://generativelanguage.googleapis.com",
+    }
 )
 
 AUTO_STARTS_WITH = 5
@@ -35,6 +48,9 @@ ANTHROPIC_CACHE_READ = 0.1
 ANTHROPIC_CACHE_WRITE = 1.25
 """Of the input price (Anthropic, "Prompt caching"). OpenAI's discount differs by model and is
 not counted, so that a price is never too low."""
+GEMINI_CACHE_READ = 0.25
+"""Of the input price, at most (Google Cloud, "Context caching overview": 90 % off, 75 % for the
+oldest models that have it)."""
 
 
 def build_provider(
@@ -45,16 +61,76 @@ def build_provider(
     The key comes from `environ` or from a file. Raises ConfigError, which names the setting or
     the variable to mend.
     """
-    _check(settings)
-    base_url = _base_url(settings)
-    key_name = settings.api_key_file or settings.api_key_env or DEFAULT_KEY_ENV.get(settings.kind)
+    reach = _reach(settings, environ)
     return _assembled(
         settings,
-        base_url,
+        reach.base_url,
         clock=clock,
-        key_name=key_name or "the simulated provider",
-        credential=_credential(settings, base_url, environ),
+        key_name=reach.key_name,
+        credential=reach.credential,
     )
+
+
+def build_batch_provider(
+    settings: ProviderSettings, clock: Clock, environ: Mapping[str, str]
+) -> BatchProvider | None:
+    """The batch API of the same provider; None where it has none. Nothing is sent yet.
+
+    Raises ConfigError as `build_provider` does.
+    """
+    reach = _reach(settings, environ)
+    if not _has_batch_api(settings, reach.base_url):
+        return None
+    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415  # loads httpx
+
+    return assembled(
+        settings,
+        reach.base_url,
+        _dialect(settings, reach.base_url)[0],
+        clock=clock,
+        key_name=reach.key_name,
+        credential=reach.credential,
+        prices=_prices(settings),
+    )
+
+
+def _has_batch_api(settings: ProviderSettings, base_url: str) -> bool:
+    if settings.kind not in BATCH_KINDS:
+        return False
+    if settings.batch_api is not None:
+        return settings.batch_api
+    return settings.kind != "openai" or host_of(base_url) == host_of(DEFAULT_BASE_URL["openai"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """Where a provider is and by what key; `key_name` is for people."""
+
+    base_url: str
+    key_name: str
+    credential: Credential | None
+
+
+def _reach(settings: ProviderSettings, environ: Mapping[str, str]) -> _Reach:
+    _check(settings)
+    base_url = base_url_of(settings)
+    key_name = settings.api_key_file or key_variable(settings, environ)
+    credential = _credential(settings, base_url, environ)
+    return _Reach(base_url, key_name or "the simulated provider", credential)
+
+
+def base_url_of(settings: ProviderSettings) -> str:
+    """Where the provider is, with the version of its API. Raises ConfigError for no address."""
+    version = "v1beta" if settings.kind == "gemini" else "v1"
+    return with_version(settings.base_url or DEFAULT_BASE_URL.get(settings.kind, ""), version)
+
+
+def key_variable(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
+    """The variable that the key comes from, or is to be put in; "" where none is needed."""
+    names = (settings.api_key_env,) if settings.api_key_env else KEY_VARIABLES.get(settings.kind)
+    if not names:
+        return ""
+    return next((name for name in names if environ.get(name, "").strip()), names[0])
 
 
 def pool_of(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
@@ -62,10 +138,9 @@ def pool_of(settings: ProviderSettings, environ: Mapping[str, str]) -> str:
 
     Raises ConfigError where there is no key that can be used.
     """
-    base_url = _base_url(settings)
-    credential = _credential(settings, base_url, environ)
-    fingerprint = credential.fingerprint if credential else None
-    return pool_name(base_url, fingerprint, settings.model)
+    reach = _reach(settings, environ)
+    fingerprint = reach.credential.fingerprint if reach.credential else None
+    return pool_name(reach.base_url, fingerprint, settings.model)
 
 
 def fingerprint_of(settings: ProviderSettings, provider: Provider) -> str:
@@ -75,10 +150,6 @@ def fingerprint_of(settings: ProviderSettings, provider: Provider) -> str:
     made_of = (settings.kind, settings.base_url, settings.model, settings.auth)
     told = msgspec.json.encode((provider.pool, made_of, provider.limits))
     return hashlib.sha256(told).hexdigest()[:16]
-
-
-def _base_url(settings: ProviderSettings) -> str:
-    return with_version(settings.base_url or DEFAULT_BASE_URL[settings.kind])
 
 
 def _assembled(
@@ -114,6 +185,10 @@ def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
         from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415
 
         return OpenAIDialect(settings.model, base_url), is_openai(base_url)
+    if settings.kind == "gemini":
+        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415
+
+        return GeminiDialect(settings.model), False
     from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415
 
     return AnthropicDialect(settings.model), False
@@ -131,12 +206,14 @@ def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
         reserves_output=reserves_output,
         tokens_per_minute=settings.tokens_per_minute,
         counts_cache_reads=_counts_cache_reads(settings),
+        caches_prompts=settings.kind in ("anthropic", "simulated"),
     )
 
 
 def _counts_cache_reads(settings: ProviderSettings) -> bool:
-    """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits")."""
-    return settings.kind == "openai" or settings.model.startswith(
+    """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits"; Gemini API,
+    "Context caching": "token limits include cached tokens")."""
+    return settings.kind in ("openai", "gemini") or settings.model.startswith(
         ("claude-3-haiku", "claude-3-5-haiku")
     )
 
@@ -144,6 +221,8 @@ def _counts_cache_reads(settings: ProviderSettings) -> bool:
 def _prices(settings: ProviderSettings) -> Prices:
     if settings.kind == "openai":
         return Prices(settings.price_input, settings.price_output)
+    if settings.kind == "gemini":
+        return Prices(settings.price_input, settings.price_output, GEMINI_CACHE_READ)
     return Prices(
         settings.price_input, settings.price_output, ANTHROPIC_CACHE_READ, ANTHROPIC_CACHE_WRITE
     )
@@ -155,7 +234,7 @@ def _credential(
     """The key; None only for a server on this machine, which may need none."""
     if settings.kind == "simulated":
         return Credential("simulated", "the simulated provider")
-    variable = settings.api_key_env or DEFAULT_KEY_ENV[settings.kind]
+    variable = key_variable(settings, environ)
     credential = load_credential(variable, settings.api_key_file, environ)
     if credential is None and not on_this_machine(base_url):
         raise ConfigError(

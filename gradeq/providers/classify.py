@@ -17,7 +17,7 @@ from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Failure
 from gradeq.providers.complaint import Complaint, read_complaint
 from gradeq.providers.credential import redact
-from gradeq.providers.parking import PER_DAY, parked_until
+from gradeq.providers.parking import NO_QUOTA, PER_DAY, parked_until
 from gradeq.providers.reasons import Caller, reason
 from gradeq.providers.retry_after import from_headers
 
@@ -52,8 +52,10 @@ _BY_WORDS = (
     _row(
         ErrorClass.QUOTA, r"exceeded your current quota(?!.*(retry in|per.?minute))", *_REFUSALS
     ),
+    # Google: "Your prepayment credits are depleted", "has exceeded its monthly spending cap".
+    _row(ErrorClass.QUOTA, r"credits are depleted|exceeded its \w* ?spend(ing)? cap", *_REFUSALS),
     # Google: "limit: 0" is a model that this project has no quota for.
-    _row(ErrorClass.QUOTA, r"\blimit: 0(?!\.?\d)", 429),
+    _Row(NO_QUOTA, ErrorClass.QUOTA, frozenset({429})),
     # OpenAI and Groq: "on requests per day (RPD)"; Google: a quotaId with PerDay.
     _Row(PER_DAY, ErrorClass.QUOTA, frozenset({429})),
     # Anthropic and OpenAI, of a ramp that is too steep.
@@ -92,7 +94,9 @@ _BY_NAME: Mapping[str, ErrorClass] = MappingProxyType(
             " organization_usage_limit_exceeded billing_hard_limit_reached billing_not_active"
             " exceeded_current_quota_error insufficient_credits",
             ErrorClass.BAD_KEY: "authentication_error invalid_api_key permission_error"
-            " api_key_invalid invalid_authentication_error unauthenticated permission_denied",
+            " api_key_invalid invalid_authentication_error unauthenticated permission_denied"
+            # Google: the free tier is not available in this country.
+            " failed_precondition",
             ErrorClass.UNKNOWN_MODEL: "model_not_found model_not_available not_found_error"
             " notfounderror",
             ErrorClass.TOO_LARGE: "request_too_large context_length_exceeded"
@@ -121,6 +125,7 @@ _BY_STATUS: Mapping[int, ErrorClass] = MappingProxyType(
         410: ErrorClass.UNKNOWN_MODEL,
         413: ErrorClass.TOO_LARGE,
         429: ErrorClass.RATE_LIMITED,
+        499: ErrorClass.SERVER_ERROR,
         503: ErrorClass.OVERLOADED,
         529: ErrorClass.OVERLOADED,
     }
@@ -158,10 +163,10 @@ def classify(
     until = parked_until(complaint, wait, now_ms) if error is ErrorClass.QUOTA else None
     return Failure(
         error=error,
-        reason=reason(error, status, complaint, caller, private),
+        reason=reason(error, status, complaint, caller, private=private, returns_at_ms=until),
         status=status,
         request_id=request_id(headers),
-        signals=Signals(levels, wait, should_retry(headers)),
+        signals=Signals((*levels, *complaint.levels), wait, should_retry(headers)),
         parked_until_ms=until,
         raw=_raw(body, caller),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
@@ -15,9 +14,10 @@ from gradeq.outcome import ErrorClass
 from gradeq.providers.address import host_of, pool_name
 from gradeq.providers.base import Answer, Failure, Prompt
 from gradeq.providers.classify import classify, request_id, should_retry
-from gradeq.providers.complaint import Complaint, read_complaint
+from gradeq.providers.complaint import Complaint
 from gradeq.providers.credential import Credential, redact
 from gradeq.providers.http import HttpClient, HttpResponse, HttpTrouble, Trouble
+from gradeq.providers.learning import Learner
 from gradeq.providers.prices import Prices
 from gradeq.providers.reasons import Caller
 from gradeq.providers.retry_after import from_headers
@@ -25,12 +25,15 @@ from gradeq.providers.tokens import guess_cost
 
 Form = TypeVar("Form")
 
-_ADAPTABLE = (400, 422)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading an answer raises where it is none."""
+
 _AUTHORIZATION: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "bearer": ("authorization", "Bearer "),
         "x-api-key": ("x-api-key", ""),
         "api-key": ("api-key", ""),
+        "x-goog-api-key": ("x-goog-api-key", ""),
     }
 )
 
@@ -79,13 +82,13 @@ class HttpProvider(Generic[Form]):
         self._name = name
         self._model = model
         self._dialect = dialect
-        self._form = dialect.first_form
+        self._learner = Learner(dialect.first_form, dialect.adapt)
         self._http = http
         self._clock = clock
         self._limits = limits or Limits()
         self._prices = prices or Prices()
         self._caller = Caller(host_of(base_url), base_url, model, key_name, credential)
-        self._headers = _headers(dialect, credential, auth)
+        self._headers = request_headers(dialect, credential, auth)
         fingerprint = credential.fingerprint if credential else None
         self._pool = pool_name(base_url, fingerprint, model)
 
@@ -111,18 +114,28 @@ class HttpProvider(Generic[Form]):
     def price(self, usage: Usage) -> float:
         return self._prices.of(usage)
 
+    @property
+    def is_priced(self) -> bool:
+        return self._prices.are_set
+
+    def worst_price(self, prompt: Prompt) -> float:
+        if not self._prices.are_set:
+            return 0.0
+        sent = len(self._dialect.encode(prompt, self._learner.form))
+        return self._prices.at_most(sent, prompt.max_output_tokens)
+
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One HTTP attempt. A refusal that teaches which parts of the dialect to leave out comes
         back as SNOOZED with `retry_after` 0: no attempt is used, and the next call differs."""
-        form = self._form
+        form = self._learner.form
         body = self._dialect.encode(prompt, form)
         reply = await self._http.post_json(self._dialect.path, self._headers, body)
         if isinstance(reply, HttpTrouble):
-            return self._without_response(reply)
+            return without_response(reply, self._caller)
         if reply.status == 200 and (answer := self._read(reply, prompt)):
             return answer
         failure = self._failure(reply, prompt)
-        return self._learned(failure, reply, form) or failure
+        return self._learner.learned(failure, reply.body, form) or failure
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -132,7 +145,7 @@ class HttpProvider(Generic[Form]):
             return self._dialect.read(
                 reply.body, prompt, request_id(reply.headers), self._signals(reply)
             )
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return None
 
     def _signals(self, reply: HttpResponse) -> Signals:
@@ -153,29 +166,12 @@ class HttpProvider(Generic[Form]):
             private=prompt.user,
         )
 
-    def _learned(self, failure: Failure, reply: HttpResponse, sent: Form) -> Failure | None:
-        """The same failure as a call to ask again at once, where the form sent was at fault.
 
-        Calls sent before the first refusal was read are refused too; they learn nothing new.
-        """
-        if failure.error is not ErrorClass.BAD_REQUEST or reply.status not in _ADAPTABLE:
-            return None
-        complaint = read_complaint(reply.body)
-        if self._dialect.adapt(sent, complaint) is None:
-            return None
-        self._form = self._dialect.adapt(self._form, complaint) or self._form
-        said = failure.reason.partition("”. ")[0]
-        return replace(
-            failure,
-            error=ErrorClass.SNOOZED,
-            reason=f"{said}”. gradeq leaves that out from now on and asks again at once.",
-            signals=replace(failure.signals, retry_after=0.0),
-        )
-
-    def _without_response(self, trouble: HttpTrouble) -> Failure:
-        error, sentence = _TROUBLES[trouble.kind]
-        detail = redact(trouble.detail, self._caller.credential)
-        return Failure(error, sentence.format(host=self._caller.host, detail=detail))
+def without_response(trouble: HttpTrouble, caller: Caller) -> Failure:
+    """The failure that a call without a whole response is."""
+    error, sentence = _TROUBLES[trouble.kind]
+    detail = redact(trouble.detail, caller.credential)
+    return Failure(error, sentence.format(host=caller.host, detail=detail))
 
 
 _TROUBLES: Mapping[Trouble, tuple[ErrorClass, str]] = MappingProxyType(
@@ -204,9 +200,10 @@ _TROUBLES: Mapping[Trouble, tuple[ErrorClass, str]] = MappingProxyType(
 )
 
 
-def _headers(
+def request_headers(
     dialect: Dialect[Form], credential: Credential | None, auth: str | None
 ) -> list[tuple[bytes, bytes]]:
+    """What every request to the provider carries; `auth` is how the key is sent."""
     headers = [
         (b"content-type", b"application/json"),
         (b"accept", b"application/json"),

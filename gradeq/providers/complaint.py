@@ -2,7 +2,8 @@
 
 Seen in the field: Anthropic's and OpenAI's objects; Google's, also inside an array; a bare string
 as `error` (Ollama); no `error` around it (Mistral, older vLLM); FastAPI's `detail`; an error in a
-choice (OpenRouter); codes as numbers or as text; and plain text or a page from a proxy.
+choice (OpenRouter); codes as numbers or as text; an error event of a stream that nobody asked for;
+and plain text or a page from a proxy.
 """
 
 from __future__ import annotations
@@ -14,22 +15,29 @@ from typing import Any
 
 import msgspec
 
+from gradeq.limiter.base import Level
+from gradeq.providers.levels import google_level
 from gradeq.providers.retry_after import duration, from_text
 
 _READ_BYTES = 256 * 1024
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_EVENT_DATA = re.compile(rb"^data:[ ]?(\{.*\})\s*$", re.MULTILINE)
+_RETRY_DELAY_SHORT_BY = 1.0
+"""Google cuts `retryDelay` to whole seconds: its message says 58.9 s where the field says 58."""
 _PAGE = re.compile(r"\s*(<!doctype html|<html|<head|<\?xml)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """An error body's facts. `retry_after` in seconds; `quotas` are Google's ids of the limits."""
+    """An error body's facts. `retry_after` in seconds; `quotas` are Google's ids of the limits
+    that were reached, `levels` those that are per minute."""
 
     message: str = ""
     type: str = ""
     code: str = ""
     param: str = ""
     quotas: tuple[str, ...] = ()
+    levels: tuple[Level, ...] = ()
     retry_after: float | None = None
     is_page: bool = False
     """True for HTML: a proxy or a web site answered, not an API."""
@@ -47,11 +55,25 @@ class Complaint:
 
 def read_complaint(body: bytes) -> Complaint:
     """The complaint in `body`; an empty one where nothing in it can be read as one."""
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    value = _decoded(body)
+    if value is None:
+        value = _from_events(body[:_READ_BYTES])
+    if value is None:
         return _from_plain_text(body[:_READ_BYTES].decode("utf-8", "replace"))
     return _from_json(value)
+
+
+def _decoded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _from_events(body: bytes) -> Any:
+    """The last error among the events of a stream (Anthropic: `event: error`, `data: {…}`)."""
+    told = (_decoded(data) for data in reversed(_EVENT_DATA.findall(body)))
+    return next((each for each in told if isinstance(each, Mapping) and "error" in each), None)
 
 
 def _from_plain_text(text: str) -> Complaint:
@@ -83,12 +105,14 @@ def _error_in(value: Mapping[str, Any]) -> Any:
 def _from_object(error: Mapping[str, Any]) -> Complaint:
     details = error.get("details")
     message = _message(error)
+    quotas = _quotas(details)
     return Complaint(
         message=message,
         type=_text(error.get("type") or error.get("status")),
         code=_code(details) or _text(error.get("code")),
         param=_text(error.get("param")),
-        quotas=tuple(_quotas(details)),
+        quotas=tuple(quota for quota, _ in quotas),
+        levels=tuple(filter(None, (google_level(*quota) for quota in quotas))),
         retry_after=_retry_after(error, message),
     )
 
@@ -125,16 +149,23 @@ def _code(details: Any) -> str:
     return next(filter(None, reasons), "")
 
 
-def _quotas(details: Any) -> list[str]:
+def _quotas(details: Any) -> list[tuple[str, str]]:
+    """Google's limits that were reached: id and amount."""
     violations = [_objects(item.get("violations")) for item in _objects(details)]
-    return [_text(each.get("quotaId")) for several in violations for each in several]
+    return [
+        (_text(each.get("quotaId")), _text(each.get("quotaValue")))
+        for several in violations
+        for each in several
+    ]
 
 
 def _retry_after(error: Mapping[str, Any], message: str) -> float | None:
-    delays = [item.get("retryDelay") for item in _objects(error.get("details"))]
-    delays += [error.get("retry_after"), error.get("retry_after_seconds")]
-    for delay in delays:
-        seconds = duration(_text(delay))
+    for item in _objects(error.get("details")):
+        seconds = duration(_text(item.get("retryDelay")))
+        if seconds is not None:
+            return seconds + _RETRY_DELAY_SHORT_BY
+    for name in ("retry_after", "retry_after_seconds"):
+        seconds = duration(_text(error.get(name)))
         if seconds is not None:
             return seconds
     return from_text(message)

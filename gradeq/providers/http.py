@@ -8,18 +8,20 @@ connection for every request; this transport under `httpx.AsyncClient` 1,300 to 
 it is called without `AsyncClient`, whose cookies, redirects and hooks a JSON API has no use for.
 
 Rules kept here, so that nobody above has to know them:
-one deadline covers the whole exchange, because a server that drips a byte a minute never trips a
-timeout between bytes; a body is bounded after decompression; certificates are always verified; a
-proxy from the environment is honoured, except for this machine's own addresses.
+one deadline covers the whole exchange, or one line of a long one, because a server that drips a
+byte a minute never trips a timeout between bytes; a body is bounded after decompression;
+certificates are always verified; a proxy from the environment is honoured, except for this
+machine's own addresses.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ssl
 import weakref
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -32,6 +34,7 @@ from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
 from gradeq.errors import ConfigError
+from gradeq.providers.lines import LineTooLongError, split_lines
 from gradeq.providers.proxy import proxy_for
 
 CONNECT_SECONDS = 10.0
@@ -46,6 +49,9 @@ CONNECTING_AT_ONCE = 256
 
 STALE_SECONDS = 1.0
 """A pooled connection that dies later than this had taken the request."""
+
+SLOWEST_BYTES_PER_SECOND = 64 * 1024
+"""An upload may take as long as this allows, on top of the client's timeout."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -82,7 +88,7 @@ class HttpTrouble:
 
 
 class HttpClient:
-    """Posts JSON to one base URL over as many pooled connections as there are calls in flight.
+    """Speaks to one base URL over as many pooled connections as there are calls in flight.
 
     `timeout` is in seconds and covers connecting, sending and reading. `transport` replaces the
     network, for whoever embeds gradeq behind something else. Raises ConfigError where the
@@ -114,12 +120,52 @@ class HttpClient:
         `within` is in seconds and replaces the client's own timeout for this call.
         """
         seconds = self._timeout if within is None else within
-        request = self._request(path, headers, body)
+        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        request = _request("POST", self._url(path), headers, content=content)
+        return await _in_time(self._exchange(request), seconds)
+
+    async def get(
+        self, path: str, headers: Headers, query: Mapping[str, str] | None = None
+    ) -> HttpResponse | HttpTrouble:
+        """GET `path`, with `query` added to the base URL's own; raises only CancelledError."""
+        url = self._at(path).copy_merge_params(dict(query or {}))
+        return await _in_time(self._exchange(_request("GET", url, headers)), self._timeout)
+
+    async def upload(
+        self, path: str, headers: Headers, parts: Sequence[bytes]
+    ) -> HttpResponse | HttpTrouble:
+        """POST `parts` one after the other as one body; raises only CancelledError.
+
+        Over a connection of its own, so that it is never sent twice: what is uploaded may cost.
+        """
+        size = sum(map(len, parts))
+        whole = [*headers, (b"content-length", b"%d" % size)]
+        request = _request("POST", self._at(path), whole, stream=_Parts(parts))
+        seconds = self._timeout + size / SLOWEST_BYTES_PER_SECOND
+        return await _in_time(self._exchange_on_new_connection(request), seconds)
+
+    async def lines(
+        self, path: str, headers: Headers
+    ) -> AsyncGenerator[bytes | HttpResponse | HttpTrouble, None]:
+        """The lines of a 200's body as they arrive, however many; raises only CancelledError.
+
+        Any other response, or what cut this one off, comes once and last. Each line has the
+        client's whole timeout, and may take as much of memory as a whole body of `get`.
+        """
+        request = _request("GET", self._at(path), headers)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._exchange(request)
+            async with asyncio.timeout(self._timeout):
+                response = await self._unpooled_transport().handle_async_request(request)
+            async with (
+                contextlib.aclosing(response),
+                contextlib.aclosing(self._read_lines(response)) as lines,
+            ):
+                async for each in lines:
+                    yield each
         except TimeoutError:
-            return HttpTrouble(Trouble.TIMEOUT, f"no complete answer within {seconds:g} s")
+            yield _too_late(self._timeout)
+        except _NETWORK_ERRORS as error:
+            yield _trouble(error)
 
     async def aclose(self) -> None:
         """Close every connection; calls still in flight end as lost."""
@@ -127,24 +173,33 @@ class HttpClient:
         if self._unpooled is not None and self._unpooled is not self._pooled:
             await self._unpooled.aclose()
 
-    def _request(
-        self, path: str, headers: Headers, body: bytes | Mapping[str, Any]
-    ) -> httpx.Request:
-        content = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return httpx.Request(
-            "POST",
-            self._url(path),
-            headers=list(headers),
-            content=content,
-            extensions=dict(_EXTENSIONS),
-        )
-
     def _url(self, path: str) -> httpx.URL:
+        """The same as `_at`, remembered: for paths that are always the same."""
         url = self._urls.get(path)
         if url is None:
-            url = self._base.copy_with(path=self._base.path.rstrip("/") + path)
-            self._urls[path] = url
+            url = self._urls[path] = self._at(path)
         return url
+
+    def _at(self, path: str) -> httpx.URL:
+        return self._base.copy_with(path=self._base.path.rstrip("/") + path)
+
+    async def _read_lines(
+        self, response: httpx.Response
+    ) -> AsyncGenerator[bytes | HttpResponse, None]:
+        if response.status_code != 200:
+            async with asyncio.timeout(self._timeout):
+                whole = await _whole(response)
+            yield whole
+            return
+        async with contextlib.aclosing(
+            split_lines(_decompressed(response), MAX_BODY_BYTES)
+        ) as lines:
+            while (line := await self._next(lines)) is not None:
+                yield line
+
+    async def _next(self, lines: AsyncIterator[bytes]) -> bytes | None:
+        async with asyncio.timeout(self._timeout):
+            return await anext(lines, None)
 
     async def _exchange(self, request: httpx.Request) -> HttpResponse | HttpTrouble:
         loop = asyncio.get_running_loop()
@@ -161,28 +216,64 @@ class HttpClient:
     async def _exchange_on_new_connection(
         self, request: httpx.Request
     ) -> HttpResponse | HttpTrouble:
-        """The server closed an idle connection just as it was used: it saw no request."""
-        if self._unpooled is None:
-            self._unpooled = _transport(self._base, reuse=False)
+        """For what must not be sent twice, and for what the server saw nothing of: it closed an
+        idle connection just as it was used."""
         try:
-            return await _send(self._unpooled, request)
+            return await _send(self._unpooled_transport(), request)
         except _NETWORK_ERRORS as error:
             return _trouble(error)
+
+    def _unpooled_transport(self) -> httpx.AsyncBaseTransport:
+        if self._unpooled is None:
+            self._unpooled = _transport(self._base, reuse=False)
+        return self._unpooled
 
 
 class _BodyTooBigError(Exception):
     """More than `MAX_BODY_BYTES` arrived."""
 
 
-_NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, _BodyTooBigError)
+_TOO_BIG_ERRORS = (_BodyTooBigError, LineTooLongError)
+_NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, *_TOO_BIG_ERRORS)
+
+
+class _Parts(httpx.AsyncByteStream):
+    """A body in pieces: a large one is not copied, and leaves the event loop time between."""
+
+    def __init__(self, parts: Sequence[bytes]) -> None:
+        self._parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for part in self._parts:
+            yield part
+
+
+def _request(method: str, url: httpx.URL, headers: Headers, **body: Any) -> httpx.Request:
+    return httpx.Request(method, url, headers=list(headers), extensions=dict(_EXTENSIONS), **body)
+
+
+async def _in_time(
+    exchange: Coroutine[Any, Any, HttpResponse | HttpTrouble], seconds: float
+) -> HttpResponse | HttpTrouble:
+    try:
+        async with asyncio.timeout(seconds):
+            return await exchange
+    except TimeoutError:
+        return _too_late(seconds)
+
+
+def _too_late(seconds: float) -> HttpTrouble:
+    return HttpTrouble(Trouble.TIMEOUT, f"no complete answer within {seconds:g} s")
 
 
 async def _send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> HttpResponse:
     response = await transport.handle_async_request(request)
-    try:
-        body = await _read(response)
-    finally:
-        await response.aclose()
+    async with contextlib.aclosing(response):
+        return await _whole(response)
+
+
+async def _whole(response: httpx.Response) -> HttpResponse:
+    body = await _read(response)
     headers = {
         name.decode("latin-1").lower(): value.decode("latin-1")
         for name, value in response.headers.raw
@@ -275,7 +366,7 @@ _CONNECT_ERRORS = (
 
 def _trouble(error: Exception) -> HttpTrouble:
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    if isinstance(cause, _BodyTooBigError):
+    if isinstance(cause, _TOO_BIG_ERRORS):
         return HttpTrouble(Trouble.TOO_BIG, str(cause))
     return HttpTrouble(_kind(cause), _detail(cause))
 

@@ -19,7 +19,7 @@ from gradeq.providers.base import Answer, Prompt
 from gradeq.providers.complaint import Complaint
 from gradeq.providers.levels import openai_levels
 from gradeq.providers.tokens import guessed_usage
-from gradeq.providers.wire import to_json
+from gradeq.providers.wire import schema_in_words, to_json
 
 OPENAI_HOST = "api.openai.com"
 _AZURE = (".openai.azure.com", ".services.ai.azure.com")
@@ -72,7 +72,7 @@ class OpenAIDialect:
         """The request body; with a looser format the schema stands in the prompt instead."""
         system = prompt.system
         if form.response_format is not ResponseFormat.SCHEMA:
-            system = f"{system}\n\n{_schema_in_words(prompt)}"
+            system = f"{system}\n\n{schema_in_words(prompt)}"
         body: dict[str, Any] = {
             "model": self._model,
             "messages": [
@@ -136,11 +136,6 @@ def _response_format(prompt: Prompt, wanted: ResponseFormat) -> dict[str, Any]:
         return {"type": "json_object"}
     schema = {"name": prompt.schema_name, "strict": True, "schema": prompt.schema}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _schema_in_words(prompt: Prompt) -> str:
-    schema = to_json(prompt.schema).decode()
-    return f"Answer with one JSON object that fits this JSON schema, and nothing else:\n{schema}"
 
 
 class _Part(msgspec.Struct):

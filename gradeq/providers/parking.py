@@ -10,6 +10,12 @@ from gradeq.providers.complaint import Complaint
 
 PER_DAY = re.compile(r"per ?day|\b[RT]PD\b", re.IGNORECASE)
 """How messages and quota ids name a limit per day."""
+NO_QUOTA = re.compile(r"\blimit: 0(?!\.?\d)")
+"""Google's way to say that this project may not use the model at all."""
+_SHORTEST_PARKING = 60.0
+"""Seconds. Where a day's limit refills bit by bit, "try again in 8.64s" is good for one call."""
+_GOOGLE_PER_DAY = re.compile(r"[a-z]PerDay")
+"""As in `GenerateRequestsPerDayPerProjectPerModel`; a gateway may pass it on as words only."""
 _ACCESS_RETURNS = re.compile(
     r"(?:regain access|resets?|available again)\D{0,20}"
     r"(\d{4}-\d{2}-\d{2})(?:(?:T| at | )(\d{2}:\d{2}))?",
@@ -24,12 +30,14 @@ def parked_until(complaint: Complaint, retry_after: float | None, now_ms: int) -
     API, "Rate limits"). A spent budget has no such time unless its message names a date.
     """
     named = _named_date(complaint.message)
-    if named is not None:
+    if named is not None and named > now_ms:
         return named
-    if any("perday" in quota.lower() for quota in complaint.quotas):
-        return _next_midnight(now_ms, _pacific())
+    if NO_QUOTA.search(complaint.message):
+        return None
+    if _GOOGLE_PER_DAY.search(" ".join((complaint.message, *complaint.quotas))):
+        return midnight_pacific(now_ms)
     if retry_after is not None and PER_DAY.search(complaint.message):
-        return now_ms + round(retry_after * 1000)
+        return now_ms + round(max(retry_after, _SHORTEST_PARKING) * 1000)
     return None
 
 
@@ -45,7 +53,9 @@ def _named_date(message: str) -> int | None:
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _next_midnight(now_ms: int, zone: tzinfo) -> int:
+def midnight_pacific(now_ms: int) -> int:
+    """The next midnight in California, in wall milliseconds."""
+    zone = _pacific()
     tomorrow = datetime.fromtimestamp(now_ms / 1000, zone).date() + timedelta(days=1)
     return round(datetime.combine(tomorrow, time(), zone).timestamp() * 1000)
 

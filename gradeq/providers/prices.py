@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from gradeq.limiter.base import Usage
 
+PROVIDERS_OWN_TOKENS = 1_000
+"""More than providers add to a prompt themselves: Anthropic tells of some hundred for tools."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -15,6 +18,20 @@ class Prices:
     output: float = 0.0
     cache_read_factor: float = 1.0
     cache_write_factor: float = 1.0
+
+    @property
+    def are_set(self) -> bool:
+        return self.input > 0 or self.output > 0
+
+    def at_most(self, sent_bytes: int, max_output_tokens: int) -> float:
+        """What no call can cost more than, whose request is `sent_bytes` long.
+
+        A tokenizer that works on bytes makes no more tokens than bytes, and the longest answer is
+        bounded by the request. All of the input may be the dearest kind.
+        """
+        dearest = self.input * max(1.0, self.cache_read_factor, self.cache_write_factor)
+        input_tokens = sent_bytes + PROVIDERS_OWN_TOKENS
+        return (input_tokens * dearest + max_output_tokens * self.output) / 1_000_000
 
     def of(self, usage: Usage) -> float:
         """The price of `usage`, whose cache figures are part of its input."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from gradeq.outcome import ErrorClass
@@ -26,14 +27,25 @@ class Caller:
 
 
 def reason(
-    error: ErrorClass, status: int, complaint: Complaint, caller: Caller, private: str = ""
+    error: ErrorClass,
+    status: int,
+    complaint: Complaint,
+    caller: Caller,
+    *,
+    private: str = "",
+    returns_at_ms: int | None = None,
 ) -> str:
-    """One or two sentences without a credential and without a longer quote from `private`."""
+    """One or two sentences without a credential and without a longer quote from `private`.
+
+    `returns_at_ms` is the wall time at which a spent quota is back, where that is known.
+    """
     named = " ".join(filter(None, (str(status), complaint.type or complaint.code)))
     message = redact(_shortened(complaint.message), caller.credential, private)
     said = f"{caller.host} answered {redact(named, caller.credential)}"
     said += " without an answer in it" if status < 300 else ""
     said += f": “{message}”" if message else ""
+    if returns_at_ms is not None:
+        return f"{said}. {_quota_returns(caller, returns_at_ms)}"
     return f"{said}. {_ADVICE.get(error, _ask_again)(status, complaint, caller)}"
 
 
@@ -54,6 +66,14 @@ def _quota(_status: int, _complaint: Complaint, caller: Caller) -> str:
     return (
         f"The quota or budget of the key in {caller.key_name} is used up; the papers stay queued. "
         f"Check credit and spending limits at {caller.host}, then resume."
+    )
+
+
+def _quota_returns(caller: Caller, at_ms: int) -> str:
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    return (
+        f"The quota of the key in {caller.key_name} is used up until {moment:%Y-%m-%d %H:%M} UTC; "
+        "the papers stay queued, and gradeq goes on by itself then."
     )
 
 

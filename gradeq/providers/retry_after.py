@@ -13,6 +13,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
+_LONGEST = 366 * 86_400.0
+"""No limit lasts longer: such a figure is a mistake, or means "never"."""
 _NUMBER = re.compile(r"\+?(\d+\.?\d*|\.\d+)", re.ASCII)
 _UNITS: Mapping[str, float] = MappingProxyType(
     {
@@ -35,13 +37,13 @@ _ASKS_TO_WAIT = re.compile(
 
 
 def from_headers(headers: Mapping[str, str], now_ms: int) -> float | None:
-    """Seconds to wait, or None where no header says it in a form that makes sense.
+    """Seconds to wait, at most a year, or None where no header says it in a form that makes sense.
 
     `headers` have lower-case names; `now_ms` stands in for a missing `Date` header.
     """
     for prefix in ("", "llm_provider-"):
         seconds = _from(headers, prefix, now_ms)
-        if seconds is not None:
+        if seconds is not None and seconds <= _LONGEST:
             return seconds
     return None
 
@@ -49,7 +51,8 @@ def from_headers(headers: Mapping[str, str], now_ms: int) -> float | None:
 def from_text(message: str) -> float | None:
     """Seconds in a sentence such as "Please try again in 1m2.5s" or "retry after 26 seconds"."""
     found = _ASKS_TO_WAIT.search(message)
-    return duration(found.group(1)) if found else None
+    seconds = duration(found.group(1)) if found else None
+    return seconds if seconds is not None and seconds <= _LONGEST else None
 
 
 def duration(text: str) -> float | None:

@@ -32,13 +32,14 @@ def guess_tokens(text: str) -> float:
 
 def guess_cost(prompt: Prompt) -> Cost:
     """The raw cost of `prompt`; prompts with the same system text are alike."""
-    text = guess_tokens(prompt.system) + guess_tokens(prompt.user)
     schema = len(to_json(prompt.schema)) / CHARACTERS_PER_TOKEN
+    prefix = guess_tokens(prompt.system) + schema
     return Cost(
-        input_tokens=round(text + schema) + OVERHEAD_TOKENS,
+        input_tokens=round(prefix + guess_tokens(prompt.user)) + OVERHEAD_TOKENS,
         output_tokens=min(prompt.expected_output_tokens, prompt.max_output_tokens),
         max_output_tokens=prompt.max_output_tokens,
         like=f"{zlib.crc32(prompt.system.encode('utf-8', 'replace')):08x}",
+        prefix_tokens=round(prefix),
     )
 
 

@@ -7,6 +7,14 @@ from typing import Any
 
 import msgspec
 
+from gradeq.providers.base import Prompt
+
+
+def schema_in_words(prompt: Prompt) -> str:
+    """For models that cannot be held to a schema: the schema as part of what they are told."""
+    schema = to_json(prompt.schema).decode()
+    return f"Answer with one JSON object that fits this JSON schema, and nothing else:\n{schema}"
+
 
 def to_json(body: Mapping[str, Any]) -> bytes:
     """`body` as JSON. Half a surrogate pair, as broken files hold it, becomes a question mark."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from gradeq import money
 from gradeq.limiter.base import Usage
 from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
+    BatchMode,
     BatchStatus,
     Grade,
     GradeSource,
@@ -25,6 +27,9 @@ from gradeq.model import (
     SubmissionStatus,
 )
 from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
+
+if TYPE_CHECKING:
+    from gradeq.store.overnight import ProviderBatches
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,8 @@ class SubmitOrder:
 
     `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
     `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
-    Without `again`, papers that are graded by now are skipped.
+    Without `again`, papers that are graded by now are skipped. `cost_cap` is what the batch's calls
+    may cost together. With `fallback_at` (wall milliseconds) it is an overnight batch until then.
     """
 
     submission_ids: Sequence[int] = ()
@@ -63,6 +69,8 @@ class SubmitOrder:
     max_attempts: int = MAX_ATTEMPTS
     idempotency_key: str | None = None
     again: bool = True
+    cost_cap: float | None = None
+    fallback_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +101,17 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A pool's open jobs by what they wait for; `paused` are pending in paused batches."""
+    """A pool's open jobs by what they wait for; `paused` are pending in paused batches.
+
+    `overnight` counts those of the other three that wait for a provider's batch API.
+    """
 
     pool: str
     ready: int = 0
     waiting: int = 0
     processing: int = 0
     paused: int = 0
+    overnight: int = 0
 
     @property
     def moving(self) -> int:
@@ -129,17 +141,25 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job in hand. `lease` is the random token that every write of its outcome must carry."""
+    """A job in hand. `lease` is the random token that every write of its outcome must carry.
+
+    `is_capped`: its batch has a cost cap, so that money must be reserved before a call.
+    """
 
     job: Job
     lease: str
     counters: Counters
     has_unapplied_answer: bool = False
+    is_capped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try, for the record. `error` is None where an answer came; `cost` in configured money."""
+    """One try, for the record. `error` is None where an answer came; `cost` in configured money.
+
+    `uncertain_cost` is the most that it may have cost, where nobody can tell if it was charged;
+    `lease` is the claim's, where its answer may still come.
+    """
 
     started_at: int
     finished_at: int
@@ -151,6 +171,81 @@ class Attempt:
     usage: Usage = field(default_factory=Usage)
     cost: float = 0.0
     request_key: str | None = None
+    uncertain_cost: float = 0.0
+    lease: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The most that the next call for a job in hand can cost: above 0, in configured money."""
+
+    job_id: int
+    lease: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The money is kept back. `at`, wall milliseconds, is when the call counts as begun: that
+    instant's local date is the day that it costs.
+    """
+
+    amount: float
+    at: int
+
+
+DAY_CAP = "the day's cost cap"
+"""What the reason of a day's cap begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapReached:
+    """A call that would not fit under a cap; nothing was reserved.
+
+    `batch_id` is None where the cap is the day's. `in_hand` is reserved for calls on their way,
+    which may free some of it: while `waits`, there are any. Without any the batch is paused by now.
+    """
+
+    cap: float
+    spent: float
+    uncertain: float
+    in_hand: float
+    needed: float
+    waits: bool
+    batch_id: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """For people: what is reached, by how much, and what to do."""
+        which = DAY_CAP if self.batch_id is None else "cost cap"
+        return (
+            f"{which} of {money.told(self.cap)} reached: {money.told(self.spent)} spent"
+            f"{self._unsure()}, {money.told(self.in_hand)} in hand, the next call could cost up to "
+            f"{money.told(self.needed)}; {self._what_to_do()}"
+        )
+
+    def _unsure(self) -> str:
+        if not self.uncertain:
+            return ""
+        return f", {money.told(self.uncertain)} uncertain (calls that ended without an answer)"
+
+    def _what_to_do(self) -> str:
+        if self.batch_id is None:
+            return "it goes on at midnight, or with a higher cost_cap_per_day"
+        return (
+            f"raise it (gradeq batch cap {self.batch_id} AMOUNT), then resume "
+            f"(gradeq batch resume {self.batch_id})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """What the calls that began on one local day have cost, may have cost and may still cost."""
+
+    day: str
+    cost: float = 0.0
+    uncertain_cost: float = 0.0
+    reserved_cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +329,13 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch as people see it; `pending` counts ready and waiting jobs."""
+    """A batch as people see it; `pending` counts ready and waiting jobs.
+
+    `uncertain_cost` is what calls that ended without an answer may have cost, `reserved_cost` what
+    is kept back for calls on their way; both count against `cost_cap`.
+    `posted` counts the jobs that the provider's batch API has now, `answered` how many of these
+    it says it has done. An overnight batch is live from `fallback_at` on.
+    """
 
     id: int
     kind: str
@@ -264,6 +365,15 @@ class BatchRow:
     input_tokens: int
     output_tokens: int
     cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None
+    is_short: bool
+    """Its next call waits for money that calls in hand may free."""
+    mode: BatchMode
+    fallback_at: int | None
+    posted: int
+    answered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +408,7 @@ class AttemptRow:
     input_tokens: int
     output_tokens: int
     cost: float
+    uncertain_cost: float
     started_at: int
     finished_at: int
 
@@ -343,6 +454,8 @@ class Totals:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float = 0.0
+    uncertain_cost: float = 0.0
+    reserved_cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +470,7 @@ class ResultRow:
     output_tokens: int
     cost: float
     pause_reason: str | None
+    mode: BatchMode = BatchMode.LIVE
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,12 +490,26 @@ class Work(Protocol):
 
     async def submit(self, order: SubmitOrder) -> Submitted: ...
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
-        """Take up to `limit` due jobs of `pool` in the queue's order."""
+    async def claim(
+        self, pool: str, limit: int, lease_seconds: float, *, but: Sequence[int] = ()
+    ) -> list[Claimed]:
+        """Take up to `limit` due jobs of `pool` in the queue's order, none of the batches `but`."""
         ...
 
     async def renew(self, leases: Sequence[tuple[int, str]], lease_seconds: float) -> list[int]:
         """Prolong the leases of jobs still held; the ids that are not held any more."""
+        ...
+
+    async def reserve_cost(
+        self, needs: Sequence[Need], day_cap: float | None = None
+    ) -> list[Reserved | CapReached | None]:
+        """Keep money back for calls that are about to be made: all that fit, in order.
+
+        Fits what leaves cost, uncertain cost and reservations within the cap of the job's batch,
+        and within `day_cap` for today. None where the lease is gone: that call must not be made.
+        The reservation ends when the claim's answer is stored or its outcome settled. An outcome
+        without an attempt leaves it as uncertain cost.
+        """
         ...
 
     async def store_answer(self, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
@@ -434,6 +562,10 @@ class Control(Protocol):
     async def pause(self, batch_id: int, by: str, reason: str | None = None) -> None: ...
 
     async def resume(self, batch_id: int) -> None: ...
+
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        """What the batch's calls may cost together from now on; None: no cap."""
+        ...
 
     async def cancel(self, *, batch_id: int | None = None, job_ids: Sequence[int] = ()) -> int:
         """Cancel open jobs; how many. Answers on their way are kept as salvage."""
@@ -529,6 +661,10 @@ class Reading(Protocol):
 
     async def totals(self) -> Totals: ...
 
+    async def day(self, day: str) -> DayRow:
+        """A local day's spending; `day` as `2026-03-29`."""
+        ...
+
     async def batch(self, batch_id: int) -> BatchRow | None: ...
 
     async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]: ...
@@ -568,6 +704,11 @@ class Upkeep(Protocol):
 
 class Store(Work, Control, Reading, Upkeep, Protocol):
     """Everything; opened and closed by the engine."""
+
+    @property
+    def provider_batches(self) -> ProviderBatches:
+        """Work that goes through a provider's batch API."""
+        ...
 
     async def open(self) -> Recovery: ...
 

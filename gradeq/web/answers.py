@@ -148,17 +148,23 @@ class SubmissionsAnswer(Struct, frozen=True):
 
 
 class OneSubmission(SubmissionAnswer, frozen=True, kw_only=True):
-    """With its text, its last job, and why it has no grade where it has none."""
+    """With its text, its last job, what its calls have cost so far, and why it has no grade where
+    it has none.
+    """
 
+    cost: float
     job_id: int | None
     ungraded_reason: str | None
 
 
 class HistoryAnswer(Struct, frozen=True):
-    """All versions of a submission's grade, newest first, and all tries, oldest first."""
+    """All versions of a submission's grade, newest first; all tries, oldest first; what these
+    have cost together.
+    """
 
     grades: list[GradeAnswer]
     attempts: list[AttemptRow]
+    cost: float
 
 
 class Done(Struct, frozen=True):

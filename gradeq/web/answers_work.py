@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from gradeq.limiter.base import Bucket
-from gradeq.model import BatchStatus, JobState
+from gradeq.model import BatchMode, BatchStatus, JobState
 from gradeq.store.base import AttemptRow, Backlog, Badges, Totals
 from gradeq.web.answers import SkippedAnswer
 
@@ -32,7 +32,8 @@ class GradeSummary(Struct, frozen=True):
 
 class Waiting(Struct, frozen=True):
     """Why a job waits. `position` counts the jobs before it; `eta_seconds` is None while the pace
-    is unknown; `limited_by` is one of the limiter's words, or paused, run_at or no_grader.
+    is unknown; `limited_by` is one of the limiter's words, or overnight, paused, run_at or
+    no_grader.
     """
 
     position: int
@@ -72,12 +73,13 @@ class JobSummary(Struct, frozen=True):
 
 
 class JobAnswer(JobSummary, frozen=True):
-    """A job with all its tries.
+    """A job with all its tries, and what they have cost together.
 
     `result` is a summary of the grade that it made, or what a job of another kind returned.
     """
 
     attempts: list[AttemptRow]
+    cost: float
     result: Any
     waiting: Waiting | None
 
@@ -88,7 +90,11 @@ class JobsAnswer(Struct, frozen=True):
 
 
 class BatchAnswer(Struct, frozen=True):
-    """`limited_by` and `text` say what holds an open batch up; None once it is over."""
+    """`limited_by` and `text` say what holds an open batch up; None once it is over.
+
+    An overnight batch is live from `fallback_at` on; `posted` of its jobs are with the provider's
+    batch API now, which says that it has answered `answered` of them.
+    """
 
     id: int
     kind: str
@@ -118,6 +124,13 @@ class BatchAnswer(Struct, frozen=True):
     input_tokens: int
     output_tokens: int
     cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None
+    mode: BatchMode
+    fallback_at: int | None
+    posted: int
+    answered: int
     eta_seconds: float | None = None
     limited_by: str | None = None
     text: str | None = None
@@ -173,6 +186,16 @@ class PoolAnswer(Struct, frozen=True):
     backlog: Backlog
 
 
+class DayAnswer(Struct, frozen=True):
+    """What the calls of a local day have cost, may have cost and may still cost, and their cap."""
+
+    day: str
+    cost: float
+    uncertain_cost: float
+    reserved_cost: float
+    cost_cap: float | None = None
+
+
 class PoolResumed(Struct, frozen=True):
     """`reason` is why it stood still, None where it did not; `batch_ids` are the batches that
     gradeq had paused for it and that go on. `moved_to` is the pool that the work goes through now,
@@ -191,6 +214,7 @@ class QueueAnswer(Struct, frozen=True):
     pools: list[PoolAnswer]
     running: int
     strays: list[Backlog]
+    today: DayAnswer
 
 
 class StatsAnswer(Struct, frozen=True):
@@ -200,6 +224,7 @@ class StatsAnswer(Struct, frozen=True):
     assignments: int
     submissions: Badges
     work: Totals
+    today: DayAnswer
     events: int
 
 

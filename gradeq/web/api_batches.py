@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 
+from msgspec import UNSET
+
 from gradeq.errors import NotFoundError
 from gradeq.store.base import BatchRow
 from gradeq.web.answers_work import BatchAnswer, BatchesAnswer, JobsAnswer
 from gradeq.web.api_grading import job_summary
-from gradeq.web.bodies import By, Id, JobPage, Page, Pause
+from gradeq.web.bodies import BatchChange, By, Id, JobPage, Page, Pause
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
 from gradeq.web.waiting import batch_answer
@@ -41,6 +43,14 @@ async def jobs(site: Site, batch_id: Id, query: JobPage) -> JobsAnswer:
     return JobsAnswer(
         [job_summary(row) for row in page], page[-1].id if len(found) > len(page) else None
     )
+
+
+async def change(site: Site, batch_id: Id, body: BatchChange) -> BatchAnswer:
+    """Change what its calls may cost. A batch paused by its cap goes on when it is resumed."""
+    if body.max_cost is UNSET:
+        raise Problem(422, "nothing_to_change", "name what to change: max_cost")
+    await site.engine.set_cost_cap(batch_id, body.max_cost)
+    return await batch(site, batch_id)
 
 
 async def pause(site: Site, batch_id: Id, body: Pause) -> BatchAnswer:

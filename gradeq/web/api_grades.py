@@ -33,7 +33,9 @@ async def history(site: Site, submission_id: Id) -> HistoryAnswer:
     await _paper(site, submission_id)
     grades = await site.store.grades(submission_id)
     attempts = await site.store.attempts_at(submission_id)
-    return HistoryAnswer([grade_answer(one) for one in grades], attempts)
+    return HistoryAnswer(
+        [grade_answer(one) for one in grades], attempts, sum(one.cost for one in attempts)
+    )
 
 
 async def edit(site: Site, submission_id: Id, body: GradeEdit) -> GradeAnswer:

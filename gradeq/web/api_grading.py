@@ -35,6 +35,8 @@ async def grade(site: Site, body: GradeOrder) -> GradeOrdered:
         priority=body.priority,
         deadline=body.deadline,
         idempotency_key=body.idempotency_key,
+        cost_cap=body.max_cost,
+        when=body.when,
         # Some of an assignment may be graded between the look at it and the order.
         again=body.submission_ids is not None,
     )
@@ -97,9 +99,11 @@ async def _whole_assignment(site: Site, order: GradeOrder) -> Meant:
 async def job(site: Site, job_id: Id) -> JobAnswer:
     """A job: how it stands, every try, what came of it, and why it waits if it does."""
     row = await _row(site, job_id)
+    attempts = await site.store.attempts(job_id)
     return JobAnswer(
         **structs.asdict(job_summary(row)),
-        attempts=await site.store.attempts(job_id),
+        attempts=attempts,
+        cost=sum(one.cost for one in attempts),
         result=row.result if row.submission_id is None else await _grade_of(site, row),
         waiting=await why_waiting(site, row),
     )

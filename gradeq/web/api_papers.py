@@ -134,6 +134,7 @@ async def one(site: Site, submission_id: Id) -> OneSubmission:
     row = found[0]
     return OneSubmission(
         **msgspec.structs.asdict(told(SubmissionAnswer, row.submission)),
+        cost=row.cost,
         job_id=None if row.job is None else row.job.id,
         ungraded_reason=why_ungraded(row) if row.grade is None else None,
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict, fields
 
+from msgspec import structs
+
+from gradeq.days import day_of
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import finite
 from gradeq.store.base import Backlog, Badges
@@ -12,6 +15,7 @@ from gradeq.web.answers import (
     told,
 )
 from gradeq.web.answers_work import (
+    DayAnswer,
     Health,
     LevelReading,
     MinuteAnswer,
@@ -37,7 +41,14 @@ async def queue(site: Site) -> QueueAnswer:
         ],
         running=sum(one.processing for one in backlogs.values()),
         strays=[one for name, one in sorted(backlogs.items()) if name not in pools],
+        today=await _today(site),
     )
+
+
+async def _today(site: Site) -> DayAnswer:
+    engine = site.engine
+    row = await site.store.day(day_of(engine.clock.now_ms()))
+    return structs.replace(told(DayAnswer, row), cost_cap=engine.caps.per_day)
 
 
 def _pool(pool: Pool, backlog: Backlog) -> PoolAnswer:
@@ -81,6 +92,7 @@ async def stats(site: Site) -> StatsAnswer:
         assignments=len(rows),
         submissions=_summed([badges for _, _, badges in rows]),
         work=await site.store.totals(),
+        today=await _today(site),
         events=await site.store.last_event(),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gradeq.model import (
     DEFAULT_ASSIGNMENT,
@@ -34,6 +34,7 @@ ExternalId = Annotated[
 ]
 Milliseconds = Annotated[int, Meta(ge=0, le=_LARGEST, description="since 1970 UTC")]
 Points = Annotated[float, Meta(ge=-1e9, le=1e9)]
+Cost = Annotated[float, Meta(gt=0, le=1e12, description="in the currency of the prices")]
 LongText = Annotated[str, Meta(max_length=100_000, pattern=_NO_NUL)]
 
 _After = Annotated[int, Meta(ge=0, le=_LARGEST, description="the last page's `next`")]
@@ -88,7 +89,8 @@ class RubricSource(_Closed, frozen=True, kw_only=True):
 class GradeOrder(_Closed, frozen=True, kw_only=True):
     """Which papers to grade, and how. Numbers are ids of gradeq, texts your own ids, which are
     looked up in `course` and `assignment` where these are given. Without `submission_ids`: all
-    submitted papers of the assignment. `priority` 1 goes first, 10 last.
+    submitted papers of the assignment. `priority` 1 goes first, 10 last. `when` is "overnight"
+    for the provider's batch API: half the price, done within a day.
     """
 
     submission_ids: list[Id | ExternalId] | None = None
@@ -100,6 +102,8 @@ class GradeOrder(_Closed, frozen=True, kw_only=True):
     owner: Name = DEFAULT_OWNER
     deadline: Milliseconds | None = None
     idempotency_key: Name | None = None
+    max_cost: Cost | None = None
+    when: Literal["now", "overnight"] = "now"
 
 
 class Paper(Struct, frozen=True, kw_only=True):
@@ -135,6 +139,12 @@ class Archive(Papers, frozen=True, kw_only=True):
 class Pause(_Closed, frozen=True, kw_only=True):
     by: Person = "api"
     reason: Annotated[str, Meta(min_length=1, max_length=1000, pattern=_NO_NUL)] | None = None
+
+
+class BatchChange(_Closed, frozen=True, kw_only=True):
+    """What is to be changed. `max_cost`: what its calls may cost together; null takes it away."""
+
+    max_cost: Cost | UnsetType | None = UNSET
 
 
 class By(_Closed, frozen=True, kw_only=True):

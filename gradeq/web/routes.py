@@ -51,6 +51,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
             "nothing_to_grade",
             "ambiguous_id",
             "unknown_grader",
+            "no_prices",
         ),
     ),
     Endpoint("GET", _JOB, api_grading.job, codes=("not_found",)),
@@ -92,6 +93,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_SUBMISSION}/history", api_grades.history, codes=("not_found",)),
     Endpoint("GET", "/api/batches", api_batches.batches),
     Endpoint("GET", _BATCH, api_batches.batch, codes=("not_found",)),
+    Endpoint(
+        "PUT", _BATCH, api_batches.change, codes=("not_found", "nothing_to_change", "no_prices")
+    ),
     Endpoint("GET", f"{_BATCH}/jobs", api_batches.jobs, codes=("not_found",)),
     Endpoint("POST", f"{_BATCH}/pause", api_batches.pause, codes=("not_found", "conflict")),
     Endpoint("POST", f"{_BATCH}/resume", api_batches.resume, codes=("not_found",)),

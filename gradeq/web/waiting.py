@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec import structs
 
+from gradeq import money
 from gradeq.limiter.reading import Reading
 from gradeq.model import JobState
+from gradeq.overnight.words import told_overnight
 from gradeq.store.base import BatchRow, JobRow, QueuePosition
 from gradeq.web.answers import told
 from gradeq.web.answers_work import BatchAnswer, Waiting
@@ -14,13 +16,19 @@ from gradeq.web.site import Site
 _PAUSED = "paused"
 _SCHEDULED = "run_at"
 _NO_GRADER = "no_grader"
+_COST_CAP = "cost_cap"
+_OVERNIGHT = "overnight"
 
 
 async def why_waiting(site: Site, job: JobRow) -> Waiting | None:
-    """None for a job that does not wait."""
+    """None for a job that does not wait. One that a provider's batch API has, waits too."""
+    if job.state is JobState.PROCESSING:
+        return await _with_the_provider(site, job)
     position = await site.store.position(job.id) if job.state is JobState.PENDING else None
     if position is None:
         return None
+    if position.paused_by is None and (night := await _night_of(site, job)) is not None:
+        return Waiting(position.ahead, position.run_at, None, _OVERNIGHT, night)
     pool = site.engine.pools.get(position.pool)
     reading = None if pool is None else pool.reading()
     limited_by, text = _cause(job, position, reading)
@@ -34,6 +42,18 @@ async def why_waiting(site: Site, job: JobRow) -> Waiting | None:
         pause_reason=position.pause_reason,
         parked_reason=None if reading is None else reading.parked_reason,
     )
+
+
+async def _with_the_provider(site: Site, job: JobRow) -> Waiting | None:
+    if await site.store.provider_batches.holding(job.id) is None:
+        return None
+    night = await _night_of(site, job)
+    return None if night is None else Waiting(0, job.run_at, None, _OVERNIGHT, night)
+
+
+async def _night_of(site: Site, job: JobRow) -> str | None:
+    batch = await site.store.batch(job.batch_id)
+    return None if batch is None else told_overnight(batch)
 
 
 def _cause(job: JobRow, position: QueuePosition, reading: Reading | None) -> tuple[str, str]:
@@ -67,6 +87,10 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
         return answer
     if row.paused_by is not None:
         return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
+    if row.is_short:
+        return _held(answer, _COST_CAP, money.told_short(row.cost_cap))
+    if (night := told_overnight(row)) is not None:
+        return _held(answer, _OVERNIGHT, night)
     pool = site.engine.pools.get(row.pool)
     if pool is None:
         return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")

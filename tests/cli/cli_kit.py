@@ -25,7 +25,14 @@ from gradeq.providers.simulated import Simulator, SimulatorSettings
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "examples" / "class"
-KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GRADEQ_TOKEN", "GRADEQ_STORE_URL")
+KEYS = (
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GRADEQ_TOKEN",
+    "GRADEQ_STORE_URL",
+)
 
 RUBRIC = """
 title = "Start of school"

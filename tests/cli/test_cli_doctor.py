@@ -101,10 +101,11 @@ def test_a_configuration_with_mistakes_is_a_problem():
     assert findings()["configuration"]["level"] == "problem"
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai", "simulated"])
+@pytest.mark.parametrize("kind", ["anthropic", "openai", "gemini", "simulated"])
 def test_online_asks_whether_key_and_model_are_known(school: School, monkeypatch, kind: str):
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("GOOGLE_API_KEY", KEY)
     provider(kind, school.url, "marker-1")
     school.change(models=["marker-1"])
     assert findings("--online")["online x"]["level"] == "ok"
@@ -112,12 +113,14 @@ def test_online_asks_whether_key_and_model_are_known(school: School, monkeypatch
     assert "online x" not in findings()
 
 
-def test_online_names_an_unknown_model_a_wrong_key_and_silence(school: School, monkeypatch):
+@pytest.mark.parametrize("kind", ["openai", "gemini"])
+def test_online_names_an_unknown_model_a_wrong_key_and_silence(school, monkeypatch, kind):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    provider("openai", school.url, "other")
+    monkeypatch.setenv("GEMINI_API_KEY", KEY)
+    provider(kind, school.url, "other")
     school.change(models=["marker-1"])
     assert "not in its list of models" in findings("--online")["online x"]["text"]
     school.change(api_keys=["another-key"])
     assert "refuses the key" in findings("--online")["online x"]["text"]
-    provider("openai", "http://127.0.0.1:9")
+    provider(kind, "http://127.0.0.1:9")
     assert findings("--online")["online x"]["level"] == "problem"

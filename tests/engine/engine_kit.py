@@ -42,10 +42,12 @@ class WatchedStore(SqliteStore):
         self.after_claim: Callable[[], Awaitable[None]] | None = None
         self.after_answer: Callable[[], Awaitable[None]] | None = None
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
+    async def claim(
+        self, pool: str, limit: int, lease_seconds: float, *, but: Sequence[int] = ()
+    ) -> list[Claimed]:
         if self.room is not None:
             self.asked_beyond_room = max(self.asked_beyond_room, limit - self.room())
-        claimed = await super().claim(pool, limit, lease_seconds)
+        claimed = await super().claim(pool, limit, lease_seconds, but=but)
         self.claims.append((pool, limit, len(claimed)))
         self._claimed.set()
         if self.after_claim is not None:

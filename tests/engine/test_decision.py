@@ -52,6 +52,7 @@ TABLE = {
     "crashed": (YES, "attempt", "none", "jitter"),
     "interrupted": (YES, "interruption", "none", "at_once"),
     "no_grader": (YES, "snooze", "none", "at_once"),
+    "cost_cap": (YES, "snooze", "none", "at_once"),
 }
 UNMENDABLE = {"quota", "bad_key", "unknown_model", "no_grader"}
 BUDGETS = {"overloaded": 15 * 60, "loading": 10 * 60}

@@ -25,6 +25,7 @@ from school import ESSAY, RUBRIC, Strikes, Tap, essays, school, simulator
 from gradeq import Grade, NewSubmission
 from gradeq.clock import ManualClock
 from gradeq.grading.llm import MOST_CHARACTERS
+from gradeq.limiter.state import PoolState
 from gradeq.providers.simulated import Simulator
 
 
@@ -353,7 +354,7 @@ async def test_a_stop_during_a_call_asks_again_and_counts_nothing(tmp_path):
 
 @pytest.fixture
 async def tight(tmp_path: Any, sim: Simulator) -> AsyncIterator[Any]:
-    """A school with 1,000 input tokens a second, on a clock that stands still.
+    """A school with 1,000 input tokens a second and none left, on a clock that stands still.
 
     Its first essay is graded. Then there is one that needs more tokens than a typical one; it is
     in hand already, and waits for them.
@@ -361,8 +362,16 @@ async def tight(tmp_path: Any, sim: Simulator) -> AsyncIterator[Any]:
     clock = ManualClock()
     limits = {"input_tokens_per_minute": 60_000}
     async with school(tmp_path / "g.db", sim, provider=limits, clock=clock) as at:
+        (pool,) = at.engine.pools
+        await at.engine.store.save_pool(pool, PoolState(clock.now_ms()).to_dict())
+    async with school(tmp_path / "g.db", sim, provider=limits, clock=clock) as at:
         at.clock = clock
-        await until_over(at.engine, (await at.submit(essays(1))).id)
+        first = await at.submit(essays(1))
+        (limiter,) = at.engine.pools.values()
+        while limiter.requests_total == 0:
+            clock.advance(0.05)
+            await turns(at.engine, 5)
+        await until_over(at.engine, first.id)
         at.long = await at.submit(
             [NewSubmission("long", ESSAY.format(n=0) * 8), *essays(2, start=11)]
         )

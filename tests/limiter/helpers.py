@@ -10,6 +10,7 @@ from gradeq.limiter.base import Bucket, Cost, Level, Limits, Signals, Usage
 from gradeq.limiter.permit import Denied, Permit
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Gauge
+from gradeq.limiter.state import PoolState
 
 CALL = Cost(input_tokens=1000, output_tokens=400, max_output_tokens=1024)
 USED = Usage(input_tokens=1000, output_tokens=400)
@@ -19,6 +20,11 @@ SILENT = Signals()
 def a_pool(clock: ManualClock, limits: Limits | None = None, **options: Any) -> Pool:
     options.setdefault("rng", Random(1))
     return Pool("anthropic:claude", limits or Limits(), clock=clock, **options)
+
+
+def a_known_pool(clock: ManualClock, limits: Limits) -> Pool:
+    """One that an earlier process left with nothing in its buckets."""
+    return a_pool(clock, limits, state=PoolState(clock.now_ms()))
 
 
 def told(**levels: tuple[float, float]) -> Signals:

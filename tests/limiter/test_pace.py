@@ -9,7 +9,18 @@ from gradeq.limiter.base import LimitedBy, Limits, Signals
 from gradeq.limiter.pace import SlowDown
 from gradeq.limiter.pool import Pool
 
-from .helpers import SILENT, USED, a_pool, denied, start_all, started, told, wait, warm_up
+from .helpers import (
+    SILENT,
+    USED,
+    a_known_pool,
+    a_pool,
+    denied,
+    start_all,
+    started,
+    told,
+    wait,
+    warm_up,
+)
 
 MANY = Limits(concurrency=1000)
 
@@ -33,7 +44,7 @@ def test_sixty_a_minute_without_headers_are_one_a_second(clock: ManualClock) -> 
 
 
 def test_a_second_s_worth_may_go_at_once_after_a_lull(clock: ManualClock) -> None:
-    pool = a_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
+    pool = a_known_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
     warm_up(pool, clock)
     clock.advance(60)
     assert pool.room() == 10
@@ -81,7 +92,7 @@ def test_the_short_window_is_remembered(clock: ManualClock) -> None:
 
 
 def test_asked_to_slow_down_a_pool_halves_its_rate_and_regains_it(clock: ManualClock) -> None:
-    pool = a_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
+    pool = a_known_pool(clock, Limits(concurrency=1000, requests_per_minute=600))
     warm_up(pool, clock)
     assert sent_in(pool, clock, 60) == pytest.approx(600, abs=15)
     pool.refused(started(pool), Signals(retry_after=2.0), slow_down=True)

@@ -113,6 +113,16 @@ ANTHROPIC = [
         parked_until_ms=1_796_083_200_000,
     ),
     Case(
+        "a date that has passed",
+        400,
+        anthropic(
+            "invalid_request_error",
+            "You have reached your specified API usage limits. You will regain access on "
+            "2026-10-01 at 00:00 UTC.",
+        ),
+        ErrorClass.QUOTA,
+    ),
+    Case(
         "credit as 400",
         400,
         anthropic("invalid_request_error", "Your credit balance is too low to access the API."),
@@ -244,6 +254,15 @@ OPENAI = [
         ErrorClass.QUOTA,
         retry_after=432.0,
         parked_until_ms=NOW_MS + 432_000,
+    ),
+    Case(
+        "requests per day, which refill one by one",
+        429,
+        openai("Rate limit reached for m on requests per day (RPD): Limit 10000, Used 10000, "
+               "Requested 1. Please try again in 8.64s.", "requests", "rate_limit_exceeded"),
+        ErrorClass.QUOTA,
+        retry_after=8.64,
+        parked_until_ms=NOW_MS + 60_000,
     ),
     Case(
         "larger than the minute's limit",
@@ -402,7 +421,7 @@ GOOGLE = [
         [google(429, "RESOURCE_EXHAUSTED", f"{GOOGLE_QUOTA} Please retry in 58.9s.",
                 quota_failure("GenerateRequestsPerMinutePerProject"), retry_info("58.93s"))],
         ErrorClass.RATE_LIMITED,
-        retry_after=58.93,
+        retry_after=59.93,
     ),
     Case(
         "per day",
@@ -410,17 +429,85 @@ GOOGLE = [
         google(429, "RESOURCE_EXHAUSTED", f"{GOOGLE_QUOTA} Please retry in 20s.",
                quota_failure("GenerateRequestsPerDayPerProject"), retry_info("20s")),
         ErrorClass.QUOTA,
+        "used up until 2026-11-02 08:00 UTC",
+        retry_after=21.0,
+        parked_until_ms=MIDNIGHT_PACIFIC_MS,
+    ),
+    Case(
+        "per day, passed on by a gateway as words",
+        429,
+        openai('{"error": {"code": 429, "quotaId": "GenerateRequestsPerDayPerProjectPerModel"}} '
+               "Please retry in 20s."),
+        ErrorClass.QUOTA,
         retry_after=20.0,
+        parked_until_ms=MIDNIGHT_PACIFIC_MS,
+    ),
+    Case(
+        "per minute and per day at once",
+        429,
+        google(429, "RESOURCE_EXHAUSTED", GOOGLE_QUOTA,
+               quota_failure("GenerateContentInputTokensPerModelPerMinute-FreeTier"),
+               quota_failure("GenerateRequestsPerDayPerProjectPerModel-FreeTier")),
+        ErrorClass.QUOTA,
         parked_until_ms=MIDNIGHT_PACIFIC_MS,
     ),
     Case(
         "no quota for this model",
         429,
         google(429, "RESOURCE_EXHAUSTED", f"{GOOGLE_QUOTA}\n* Quota exceeded, limit: 0\n"
-               "Please retry in 20s."),
+               "Please retry in 20s.", quota_failure("GenerateRequestsPerDayPerProject")),
         ErrorClass.QUOTA,
         retry_after=20.0,
     ),
+    Case(
+        "shared capacity",
+        429,
+        google(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."),
+        ErrorClass.RATE_LIMITED,
+    ),
+    Case(
+        "credit",
+        429,
+        google(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."),
+        ErrorClass.QUOTA,
+    ),
+    Case(
+        "spending cap",
+        429,
+        google(429, "RESOURCE_EXHAUSTED", "Your project has exceeded its monthly spending cap."),
+        ErrorClass.QUOTA,
+    ),
+    Case(
+        "country",
+        400,
+        google(400, "FAILED_PRECONDITION", "User location is not supported for the API use."),
+        ErrorClass.BAD_KEY,
+        "User location is not supported",
+    ),
+    Case(
+        "leaked key",
+        403,
+        google(403, "PERMISSION_DENIED", "Your API key was reported as leaked."),
+        ErrorClass.BAD_KEY,
+    ),
+    Case(
+        "unknown model",
+        404,
+        google(404, "NOT_FOUND", "models/x is not found for API version v1beta"),
+        ErrorClass.UNKNOWN_MODEL,
+        "model name",
+    ),
+    Case(
+        "prompt too long",
+        400,
+        google(400, "INVALID_ARGUMENT", "The input token count (2000000) exceeds the maximum "
+               "number of tokens allowed (1048576)."),
+        ErrorClass.TOO_LARGE,
+    ),
+    Case("cancelled", 499, google(499, "CANCELLED", "The operation was cancelled."),
+         ErrorClass.SERVER_ERROR),
+    Case("deadline", 504, google(504, "DEADLINE_EXCEEDED", "Deadline expired."),
+         ErrorClass.SERVER_ERROR),
     Case(
         "bad key",
         400,
@@ -454,6 +541,16 @@ GATEWAYS = [
          ErrorClass.QUOTA),
     Case("the upstream's limit inside a 400", 400, openai("Slow", "rate_limit_error"),
          ErrorClass.RATE_LIMITED),
+    Case("an error event in a 200", 200,
+         b'event: error\ndata: {"type": "error", "error": {"type": "rate_limit_error", '
+         b'"message": "Slower"}}\n\n',
+         ErrorClass.RATE_LIMITED, "Slower"),
+    Case("an error event after others", 200,
+         b'event: ping\r\ndata: {"type": "ping"}\r\n\r\nevent: error\r\n'
+         b'data: {"type": "error", "error": {"type": "overloaded_error", "message": "x"}}\r\n',
+         ErrorClass.OVERLOADED),
+    Case("events without an error", 200, b'data: {"choices": []}\n\ndata: [DONE]\n\n',
+         ErrorClass.SERVER_ERROR),
     Case("request timeout", 408, b"", ErrorClass.TIMEOUT),
     Case("conflict", 409, b"", ErrorClass.SERVER_ERROR),
     Case("proxy login", 407, b"", ErrorClass.BAD_KEY, "HTTPS_PROXY"),

@@ -196,10 +196,18 @@ async def test_why_openai_stopped(server, provider_at, body, text, stop):
     assert (answer.text, answer.stop) == (text, stop)
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("kind", ["anthropic", "openai", "gemini"])
 @pytest.mark.parametrize(
     "body",
-    [b"", b"garbage", b'{"content": 5, "choices": 5}', b"[" * 5000, b'{"half', b"null", b"\xff{}"],
+    [
+        b"",
+        b"garbage",
+        b'{"content": 5, "choices": 5, "candidates": 5}',
+        b"[" * 5000,
+        b'{"half',
+        b"null",
+        b"\xff{}",
+    ],
 )
 async def test_a_200_that_is_no_answer(server, provider_at, kind, body):
     server.will(response(body))
@@ -208,7 +216,7 @@ async def test_a_200_that_is_no_answer(server, provider_at, kind, body):
     assert "without an answer in it" in failure.reason
 
 
-@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("kind", ["anthropic", "openai", "gemini"])
 async def test_overloaded_inside_a_200(server, provider_at, kind):
     server.will(response({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}))
     failure = await provider_at(server.url, kind).complete(PROMPT)
@@ -399,7 +407,7 @@ async def test_defaults():
     assert claude.pool.startswith("api.anthropic.com/v1 ")
     assert claude.pool.endswith(" claude-sonnet-4")
     assert gpt_5.pool.startswith("api.openai.com/v1 ")
-    assert claude.limits == Limits()
+    assert claude.limits == Limits(caches_prompts=True)
     assert gpt_5.limits == Limits(reserves_output=True, counts_cache_reads=True)
 
 
@@ -420,10 +428,34 @@ async def test_settings_become_limits_and_prices():
         price_input=3.0,
         price_output=15.0,
     )
-    assert provider.limits == Limits(50, 1000, 450_000, 90_000, tokens_per_minute=500_000)
+    assert provider.limits == Limits(
+        50, 1000, 450_000, 90_000, tokens_per_minute=500_000, caches_prompts=True
+    )
     usage = Usage(1_000_000, 100_000, cache_read_tokens=1_000_000)
     assert provider.price(usage) == pytest.approx(0.3 + 1.5)
     assert build().price(usage) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize("text", ["An essay.", "日本語の作文。" * 50, '\n\t"quoted" 🧬' * 20])
+async def test_the_worst_price_of_a_prompt(kind, text):
+    """Every byte a token, all of it the dearest kind, and the longest answer there may be."""
+    provider = build(kind=kind, price_input=3.0, price_output=15.0)
+    prompt = replace(PROMPT, user=text)
+    bytes_sent = len((prompt.system + prompt.user).encode()) + len(str(dict(prompt.schema)))
+    dearest = 3.75 if kind == "anthropic" else 3.0
+    worst = (dearest * (bytes_sent + 1000) + 15.0 * prompt.max_output_tokens) / 1e6
+    assert provider.is_priced
+    assert worst <= provider.worst_price(prompt) <= 1.5 * worst
+    longer = replace(prompt, max_output_tokens=2 * prompt.max_output_tokens)
+    more = provider.worst_price(longer) - provider.worst_price(prompt)
+    assert more == pytest.approx(15.0 * prompt.max_output_tokens / 1e6, abs=1e-4)
+
+
+async def test_without_prices_nothing_costs_anything():
+    assert not build().is_priced
+    assert build().worst_price(PROMPT) == 0.0
+    assert build(price_output=1.0).is_priced
 
 
 async def test_the_same_key_and_family_are_one_pool_and_another_key_is_not():
@@ -437,9 +469,10 @@ async def test_the_same_key_and_family_are_one_pool_and_another_key_is_not():
     [
         ({}, "ANTHROPIC_API_KEY is not set"),
         ({"kind": "openai"}, "OPENAI_API_KEY is not set"),
+        ({"kind": "gemini"}, "GEMINI_API_KEY is not set"),
         ({"api_key_env": "MY_KEY"}, "MY_KEY is not set"),
         ({"api_key_file": "/nowhere/key"}, "/nowhere/key cannot be read"),
-        ({"kind": "magic"}, "Choose one of: anthropic, openai, simulated"),
+        ({"kind": "magic"}, "Choose one of: anthropic, openai, gemini, simulated"),
         ({"kind": "simulated"}, "its server was not started"),
         ({"model": " "}, "names no model"),
         ({"auth": "basic"}, "Choose: bearer"),

@@ -13,11 +13,14 @@ import subprocess
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted_server import Exchange, ScriptedServer, response
 
 from gradeq.errors import ConfigError
 from gradeq.providers import http
 from gradeq.providers.http import HttpClient, HttpResponse, HttpTrouble, Trouble
+from gradeq.providers.lines import split_lines
 
 HEADERS = [(b"content-type", b"application/json"), (b"x-api-key", b"k")]
 
@@ -460,3 +463,138 @@ async def test_too_many_open_files_says_so(server, client):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert reply.kind is Trouble.CONNECT
     assert "too many open files" in reply.detail
+
+
+# What batch APIs need beside it ------------------------------------------------------------------
+
+
+async def lines_of(client: HttpClient, path: str = "/results") -> list:
+    return [each async for each in client.lines(path, HEADERS)]
+
+
+async def test_get_adds_its_query_to_that_of_the_base_url(server):
+    client = HttpClient(server.url + "/v1?api-version=2", timeout=5)
+    server.will(response({"ok": True}))
+    reply = await client.get("/batches", HEADERS, {"after": "a b&c"})
+    await client.aclose()
+    (seen,) = server.requests
+    assert seen.line == "GET /v1/batches?api-version=2&after=a+b%26c HTTP/1.1"
+    assert (reply.body, seen.headers["x-api-key"], seen.body) == (b'{"ok":true}', "k", b"")
+
+
+async def test_an_upload_is_sent_whole_with_its_length_and_not_twice(server, client):
+    async def take_and_hang_up(exchange: Exchange) -> None:
+        await exchange.hang_up()
+
+    server.will(response(), response({"ok": True}), take_and_hang_up)
+    await post(client)
+    parts = [b"x" * 1000] * 3000
+    assert (await client.upload("/files", HEADERS, parts)).body == b'{"ok":true}'
+    seen = server.requests[1]
+    assert (seen.line, seen.body) == ("POST /v1/files HTTP/1.1", b"".join(parts))
+    assert (seen.headers["content-length"], "transfer-encoding" in seen.headers) == (
+        "3000000",
+        False,
+    )
+    reply = await client.upload("/files", HEADERS, [b"x"])
+    assert (reply.kind, len(server.requests)) == (Trouble.LOST, 3)
+
+
+async def test_an_upload_may_take_longer_the_larger_it_is(server, monkeypatch):
+    async def slowly(exchange: Exchange) -> None:
+        await asyncio.sleep(0.2)
+        await exchange.send(response())
+
+    server.will(slowly)
+    client = HttpClient(server.url, timeout=0.05)
+    monkeypatch.setattr(http, "SLOWEST_BYTES_PER_SECOND", 100)
+    assert (await client.upload("/files", HEADERS, [b"x"])).kind is Trouble.TIMEOUT
+    assert isinstance(await client.upload("/files", HEADERS, [b"x" * 1000]), HttpResponse)
+    await client.aclose()
+
+
+async def test_lines_come_as_they_arrive(server, client):
+    second = asyncio.Event()
+
+    async def in_two_halves(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        await exchange.send(b"6\r\none\ntw\r\n")
+        await second.wait()
+        await exchange.send(b"4\r\no\n\n3\r\n1\r\n3\r\n0\r\n\r\n")
+
+    server.will(in_two_halves)
+    found = []
+    async for line in client.lines("/results", HEADERS):
+        found.append(line)
+        second.set()
+    assert found == [b"one", b"two", b"", b"33"]
+    assert server.requests[0].line == "GET /v1/results HTTP/1.1"
+
+
+async def test_another_status_comes_whole_instead_of_lines(server, client):
+    server.will(response(b"not\nhere", 404))
+    assert await lines_of(client) == [HttpResponse(404, {"content-length": "8"}, b"not\nhere")]
+
+
+async def test_lines_that_end_too_early_end_with_a_trouble(server, client):
+    async def cut_off(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\none\ntwo")
+        await exchange.hang_up()
+
+    server.will(cut_off)
+    *lines, last = await lines_of(client)
+    assert (lines, last.kind) == ([b"one"], Trouble.LOST)
+
+
+async def test_a_line_has_the_whole_timeout_and_no_more(server):
+    async def drip(exchange: Exchange) -> None:
+        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\none\n")
+        while not exchange.closed.is_set():
+            await exchange.send(b"x")
+            await asyncio.sleep(0.01)
+
+    server.will(drip)
+    client = HttpClient(server.url, timeout=0.1)
+    first, last = await lines_of(client)
+    await client.aclose()
+    assert (first, last.kind) == (b"one", Trouble.TIMEOUT)
+
+
+async def test_a_line_may_not_be_endless(server, client, monkeypatch):
+    monkeypatch.setattr(http, "MAX_BODY_BYTES", 10)
+    server.will(response(b"one\n" + b"x" * 20))
+    first, last = await lines_of(client)
+    assert (first, last.kind) == (b"one", Trouble.TOO_BIG)
+
+
+async def test_compressed_lines_are_read(server, client):
+    server.will(response(gzip.compress(b"one\ntwo"), headers={"content-encoding": "gzip"}))
+    assert await lines_of(client) == [b"one", b"two"]
+
+
+async def test_whoever_reads_no_further_leaves_no_connection(server, client):
+    body = b"line\n" * 100_000
+    server.will(response(body))
+    async with contextlib.aclosing(client.lines("/results", HEADERS)) as lines:
+        assert await anext(lines) == b"line"
+    await server.dropped.wait()
+
+
+async def test_nobody_sends_lines():
+    client = HttpClient("http://nowhere.invalid", timeout=5)
+    [trouble] = await lines_of(client)
+    await client.aclose()
+    assert trouble.kind is Trouble.CONNECT
+
+
+@given(st.lists(st.binary(max_size=6)))
+def test_lines_are_the_same_however_they_are_cut(chunks: list[bytes]) -> None:
+    async def cut() -> list[bytes]:
+        async def all_chunks():
+            for chunk in chunks:
+                yield chunk
+
+        return [line async for line in split_lines(all_chunks(), 1000)]
+
+    whole = b"".join(chunks).split(b"\n")
+    assert asyncio.run(cut()) == (whole if whole[-1] else whole[:-1])

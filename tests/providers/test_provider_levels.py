@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradeq.limiter.base import Bucket, Level
-from gradeq.providers.levels import anthropic_levels, openai_levels
+from gradeq.providers.levels import anthropic_levels, google_level, openai_levels
 
 
 def claude(**values: str) -> dict[str, str]:
@@ -66,6 +66,15 @@ def test_a_reset_far_over_a_minute_is_a_limit_per_day():
     assert openai_levels(headers) == (Level(Bucket.REQUESTS, 14_400, 14_370, per_seconds=86_400),)
 
 
+def test_a_limit_per_day_of_which_nothing_remains_known_is_none():
+    assert openai_levels(gpt(limit_requests="14400", reset_requests="2m59.56s")) == ()
+
+
+def test_tokens_are_per_minute_however_long_their_reset():
+    headers = gpt(limit_tokens="150000", remaining_tokens="0", reset_tokens="6m0s")
+    assert openai_levels(headers) == (Level(Bucket.TOKENS, 150_000, 0),)
+
+
 def test_a_project_with_fewer_tokens_left_binds():
     headers = gpt(
         limit_tokens="30000",
@@ -89,6 +98,24 @@ def test_a_limit_of_nothing_is_unknown(limit):
 def test_less_than_nothing_remaining_is_unknown():
     headers = gpt(limit_requests="60", remaining_requests="-1")
     assert openai_levels(headers) == (Level(Bucket.REQUESTS, 60, None),)
+
+
+@pytest.mark.parametrize(
+    ("quota_id", "amount", "level"),
+    [
+        ("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "10", Level(Bucket.REQUESTS, 10)),
+        ("GenerateContentInputTokensPerModelPerMinute", "250000",
+         Level(Bucket.INPUT_TOKENS, 250_000)),
+        ("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "250", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "0", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "", None),
+        ("GenerateRequestsPerMinutePerProjectPerModel", "many", None),
+        ("SomethingElsePerMinute", "10", None),
+        ("", "10", None),
+    ],
+)  # fmt: skip
+def test_google(quota_id, amount, level):
+    assert google_level(quota_id, amount) == level
 
 
 @pytest.mark.parametrize("read", [anthropic_levels, openai_levels])

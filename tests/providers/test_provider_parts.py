@@ -15,7 +15,7 @@ from gradeq.errors import ConfigError
 from gradeq.limiter.base import Usage
 from gradeq.providers.address import is_loopback, model_family, pool_name, with_version
 from gradeq.providers.credential import Credential, load_credential, redact
-from gradeq.providers.prices import Prices
+from gradeq.providers.prices import PROVIDERS_OWN_TOKENS, Prices
 from gradeq.providers.tokens import guess_cost, guess_tokens
 from gradeq.providers.wire import to_json
 
@@ -29,6 +29,7 @@ from gradeq.providers.wire import to_json
         ("https://api.anthropic.com/v1/", "https://api.anthropic.com/v1"),
         ("https://api.anthropic.com/v1/messages", "https://api.anthropic.com/v1"),
         ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+        ("https://host/v1/models/gemini-2.5-flash:generateContent", "https://host/v1"),
         ("https://host/proxy/anthropic", "https://host/proxy/anthropic/v1"),
         ("https://openrouter.ai/api/v1", "https://openrouter.ai/api/v1"),
         ("https://host/v1beta/openai/", "https://host/v1beta/openai"),
@@ -186,6 +187,22 @@ def test_prices_are_per_million():
     assert Prices(3.0, 15.0).of(usage) == pytest.approx(10.5)
     assert Prices(3.0, 15.0, 0.1, 1.25).of(usage) == pytest.approx(3 * (0.4 + 0.04 + 0.25) + 7.5)
     assert Prices().of(usage) == 0.0
+
+
+@given(
+    sent=st.integers(0, 10**6),
+    own=st.integers(0, PROVIDERS_OWN_TOKENS),
+    output=st.integers(0, 10**4),
+    cached=st.tuples(st.floats(0, 1), st.floats(0, 1)),
+    prices=st.sampled_from([(3.0, 15.0), (0.0, 15.0), (3.0, 0.0)]),
+    factors=st.sampled_from([(1.0, 1.0), (0.1, 1.25)]),
+)
+def test_no_call_costs_more_than_its_worst_price(sent, own, output, cached, prices, factors):
+    tokens = sent + own
+    read = round(cached[0] * tokens)
+    usage = Usage(tokens, output, read, round(cached[1] * (tokens - read)))
+    asked = Prices(*prices, *factors)
+    assert asked.of(usage) <= asked.at_most(sent, output) * (1 + 1e-12)
 
 
 def test_half_a_surrogate_pair_is_sent_as_a_question_mark():

@@ -38,6 +38,8 @@ def http_date(moment: datetime) -> str:
         ({"retry-after": "inf"}, None),
         ({"retry-after": "Infinity"}, None),
         ({"retry-after": "9" * 400}, None),
+        ({"retry-after": "9" * 40}, None),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
         ({"retry-after": "1_000"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),
@@ -136,6 +138,7 @@ def test_no_text_is_read_as_nonsense(text):
         ("The limit resets in 3h.", 10_800.0),
         ("Rate limit reached", None),
         ("Please try again in 6 monkeys", None),
+        ("Please try again in 99999999999999999999h.", None),
         ("Please try again later; you sent 20 messages", None),
     ],
 )

@@ -1,4 +1,4 @@
-"""Simulators, and the official clients of both dialects, closed after the test."""
+"""Simulators, and the official clients of all dialects, closed after the test."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
+from google import genai
+from google.genai.types import HttpOptions
 from sample_paper import KEY, SCHEMA, SYSTEM, USER
 
 from gradeq.clock import ManualClock
@@ -65,6 +68,44 @@ async def gpt() -> AsyncIterator[Callable[..., openai.AsyncOpenAI]]:
 
 
 @pytest.fixture
+async def gemini() -> AsyncIterator[Callable[..., genai.client.AsyncClient]]:
+    """Google's own client, which refuses answers that do not fit its types.
+
+    It is given an httpx client, because the aiohttp session it makes for itself is deprecated.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def client(
+            simulator: Simulator, *, key: str = KEY, version: str | None = None, timeout: float = 10
+        ) -> genai.client.AsyncClient:
+            http = await stack.enter_async_context(httpx.AsyncClient())
+            options = HttpOptions(
+                base_url=simulator.url,
+                api_version=version,
+                timeout=round(timeout * 1000),
+                httpx_async_client=http,
+            )
+            return genai.Client(api_key=key, http_options=options).aio
+
+        yield client
+
+
+@pytest.fixture
+def gemini_request() -> dict[str, Any]:
+    """A marking with a JSON schema."""
+    return {
+        "model": "some-model",
+        "contents": USER,
+        "config": {
+            "system_instruction": SYSTEM,
+            "max_output_tokens": 1024,
+            "response_mime_type": "application/json",
+            "response_json_schema": SCHEMA,
+        },
+    }
+
+
+@pytest.fixture
 def anthropic_request() -> dict[str, Any]:
     """A marking with a forced tool."""
     return {
@@ -96,4 +137,6 @@ def _no_keys_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS"):
         monkeypatch.delenv(name, raising=False)
     for name in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_API_VERSION"):
         monkeypatch.delenv(name, raising=False)

@@ -40,6 +40,18 @@ async def test_a_burst_of_the_capacity_then_one_at_a_time(
     assert simulator.stats.answered == 15
 
 
+async def test_a_bucket_can_start_with_less_than_it_holds(
+    simulate, claude, anthropic_request, clock
+):
+    simulator = await simulate(requests_per_minute=60, burst_seconds=10, start_seconds=2)
+    create = claude(simulator).messages.create
+    for _ in range(2):
+        await create(**anthropic_request)
+    await refusal_of(create(**anthropic_request))
+    clock.advance(10)
+    assert simulator.standings[0].levels == {"requests": 10.0}
+
+
 async def test_retry_after_is_rounded_up_to_whole_seconds(
     simulate, claude, anthropic_request, clock
 ):
@@ -202,3 +214,30 @@ async def test_limits_change_in_mid_run(simulate, claude, anthropic_request):
     simulator.change(requests_per_minute=None)
     headers = (await create(**anthropic_request)).headers
     assert "anthropic-ratelimit-requests-limit" not in headers
+
+
+async def test_keys_of_one_organization_share_its_limits(simulate, claude, anthropic_request):
+    simulator = await simulate(requests_per_minute=2, shared_limits=True)
+    other = claude(simulator, api_key="another-key").messages.create
+    create = claude(simulator).messages.create
+    await create(**anthropic_request)
+    await other(**anthropic_request)
+    await refusal_of(create(**anthropic_request))
+    first, second = simulator.standings
+    assert (first.requests, first.refused_429) == (2, 1)
+    assert (second.requests, second.refused_429) == (1, 0)
+    assert first.levels == second.levels == {"requests": 0.0}
+    simulator.change(requests_per_minute=4)
+    assert simulator.standings[1].levels == {"requests": 0.0}
+
+
+async def test_who_waits_is_told_by_key(simulate, claude, anthropic_request, clock):
+    """A 429 to one key is no news to another, even where they share the limits."""
+    simulator = await simulate(requests_per_minute=1, shared_limits=True)
+    create = claude(simulator).messages.create
+    await create(**anthropic_request)
+    await refusal_of(create(**anthropic_request))
+    clock.advance(1)
+    await refusal_of(claude(simulator, api_key="another-key").messages.create(**anthropic_request))
+    await refusal_of(create(**anthropic_request))
+    assert [one.arrived_inside_retry_after for one in simulator.standings] == [1, 0]

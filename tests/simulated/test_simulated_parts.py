@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gradeq.providers.simulated import Fault, FaultPlan, SimulatorSettings
 from gradeq.providers.simulated.account import Account, Charge, Meter, Prefix, PromptCache
+from gradeq.providers.simulated.batches.multipart import Field, read_form
 from gradeq.providers.simulated.buckets import TokenBucket
 from gradeq.providers.simulated.call import find_paper
 from gradeq.providers.simulated.latency import Latency
@@ -248,3 +249,28 @@ def test_durations_look_like_those_of_go(seconds: float, text: str) -> None:
 )
 def test_the_paper_is_what_stands_between_its_own_fences(text: str, paper: str) -> None:
     assert find_paper(text) == paper
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "says"),
+    [
+        ("application/json", b"{}", "no boundary"),
+        ("multipart/form-data; boundary=b", b"--b\r\n", "no end"),
+        ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--\r\n", "no name"),
+        (
+            "multipart/form-data; boundary=b",
+            b'--b\r\nContent-Disposition: form-data; name="x"\r\n--b--\r\n',
+            "no name",
+        ),
+    ],
+)
+def test_what_is_no_form(kind: str, body: bytes, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        read_form(kind, body)
+
+
+@given(st.binary(max_size=50).filter(lambda data: b"--b" not in data))
+def test_a_form_gives_its_file_back(data: bytes) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
+    form = read_form('multipart/form-data; boundary="b"', head + data + b"\r\n--b--\r\n")
+    assert form == {"file": Field(data, "a.jsonl")}

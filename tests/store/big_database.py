@@ -42,8 +42,8 @@ SELECT 1 + (i - 1) / 500, 'llm', i, 1 + i % 20,
        CASE WHEN i <= 100 THEN 'token' END, CASE WHEN i <= 100 THEN 1 END,
        1, CASE WHEN i > :open THEN 2 END, 2 FROM n;
 INSERT INTO attempts (job_id, batch_id, submission_id, answer_use, request_key, model,
-                      started_at, finished_at)
-SELECT id, batch_id, submission_id, 'applied', 'key', 'claude', 1, 2
+                      day, started_at, finished_at)
+SELECT id, batch_id, submission_id, 'applied', 'key', 'claude', '1970-01-01', 1, 2
   FROM jobs WHERE state = 'completed';
 INSERT INTO answers SELECT id, NULL, '', '{}', 'end_turn', '{}' FROM attempts;
 INSERT INTO grades (submission_id, version, paper_version, current, source, grader, job_id,

@@ -36,6 +36,17 @@ _GRADE = (
 _JOB = "INSERT INTO jobs (batch_id, grader, run_at, created_at, updated_at, "
 _BATCH = "INSERT INTO batches (grader, pool, owner_id, created_at, updated_at, "
 _PERSON = f"UPDATE grades SET current = 0; {_GRADE} (1, 2, 1, 1, 'person', NULL, 'Lee', 4, 4, 1);"
+_POST = (
+    "INSERT INTO provider_batches (batch_id, intent, entries, look_at, created_at) "
+    "VALUES (1, 'a1', 1, 2, 1); "
+    "INSERT INTO provider_batch_items (job_id, provider_batch_id, request_key, sent) "
+    "VALUES (2, 1, 'key', 'the paper');"
+)
+_POSTED = (
+    f"{_POST} UPDATE provider_batches SET state = 'posted', provider_batch_id = 'b1', "
+    "posted_at = 2;"
+)
+_ENDED = f"{_POSTED} UPDATE provider_batches SET state = 'ended', ended_at = 3;"
 _RELEASE = "UPDATE submissions SET status = 'released', released_at = 1, released_by = 'Lee';"
 
 # What is refused: title, statements that are fine, the statement that is not, the reason given.
@@ -183,9 +194,25 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (
         "an attempt that failed for no reason",
         "",
-        "INSERT INTO attempts (job_id, batch_id, error, started_at, finished_at) "
-        "VALUES (1, 1, 'timeout', 1, 2)",
+        "INSERT INTO attempts (job_id, batch_id, error, day, started_at, finished_at) "
+        "VALUES (1, 1, 'timeout', '2026-03-29', 1, 2)",
         "reason",
+    ),
+    ("a cap of nothing", "", "UPDATE batches SET cost_cap = 0", "cost_cap"),
+    ("short of money without a cap", "", "UPDATE batches SET needed_cost = 1", "cost_cap"),
+    ("money in nobody's hand", "", "UPDATE batches SET reserved_cost = 1", "reserving"),
+    ("a day that is none", "", "INSERT INTO days (day) VALUES ('today')", "day"),
+    (
+        "a reservation of nothing",
+        "",
+        "INSERT INTO reservations VALUES (1, 'x', 1, '2026-03-29', 0, 1)",
+        "amount",
+    ),
+    (
+        "a reservation changed",
+        "INSERT INTO reservations VALUES (1, 'x', 1, '2026-03-29', 2, 1)",
+        "UPDATE reservations SET amount = 1",
+        "never changed",
     ),
     ("an event rewritten", "", "UPDATE events SET kind = 'x'", "never changed"),
     (
@@ -209,6 +236,64 @@ REFUSED: list[tuple[str, str, str, str]] = [
         "json_valid",
     ),
     ("text where a number belongs", "", "UPDATE jobs SET run_at = 'soon'", "INTEGER column"),
+]
+
+
+REFUSED += [
+    (
+        "a night without an end",
+        "",
+        "UPDATE batches SET mode = 'overnight' WHERE id = 1",
+        "fallback_at",
+    ),
+    ("a mode of its own", "", "UPDATE batches SET mode = 'weekly', fallback_at = 9", "mode IN"),
+    (
+        "posted without an id",
+        _POST,
+        "UPDATE provider_batches SET state = 'posted'",
+        "state = 'intended'",
+    ),
+    (
+        "an id that nobody posted",
+        _POST,
+        "UPDATE provider_batches SET provider_batch_id = 'b1'",
+        "posted_at IS NULL",
+    ),
+    ("ended at no time", _POSTED, "UPDATE provider_batches SET state = 'ended'", "ended_at"),
+    (
+        "abandoned for no reason",
+        _POST,
+        "UPDATE provider_batches SET state = 'abandoned', ended_at = 3",
+        "reason IS NOT NULL",
+    ),
+    (
+        "ended and open again",
+        _ENDED,
+        "UPDATE provider_batches SET state = 'posted', ended_at = NULL",
+        "stays as it is",
+    ),
+    (
+        "the same intent twice",
+        _POST,
+        "INSERT INTO provider_batches (batch_id, intent, entries, look_at, created_at) "
+        "VALUES (1, 'a1', 1, 2, 1)",
+        "UNIQUE.*intent",
+    ),
+    (
+        "an intent that no API takes",
+        "",
+        "INSERT INTO provider_batches (batch_id, intent, entries, look_at, created_at) "
+        "VALUES (1, 'A 1', 1, 2, 1)",
+        "intent",
+    ),
+    (
+        "a job in two provider's batches",
+        f"{_POST} INSERT INTO provider_batches (batch_id, intent, entries, look_at, created_at) "
+        "VALUES (1, 'a2', 1, 2, 1);",
+        "INSERT INTO provider_batch_items (job_id, provider_batch_id, request_key, sent) "
+        "VALUES (2, 2, 'key', 'the paper')",
+        "UNIQUE.*job_id",
+    ),
 ]
 
 

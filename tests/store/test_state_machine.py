@@ -1,4 +1,4 @@
-"""The state machine of conformance.machine, run on SQLite."""
+"""The state machines of the conformance suite, run on SQLite."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from gradeq.store.base import Store
 from gradeq.store.sqlite import SqliteStore
 
 from .conformance.machine import StoreMachine
+from .conformance.money_machine import MoneyMachine
+from .conformance.night_machine import NightMachine
 from .opening import quick_folder
 
 
-class SqliteMachine(StoreMachine):
+class OnSqlite:
+    """How its store is made and killed; the machine stands behind it."""
+
     def __init__(self) -> None:
         super().__init__()
         self.kept = ExitStack()
@@ -31,9 +35,21 @@ class SqliteMachine(StoreMachine):
 
     def teardown(self) -> None:
         try:
-            super().teardown()
+            super().teardown()  # type: ignore[misc]
         finally:
             self.kept.close()
+
+
+class SqliteMachine(OnSqlite, StoreMachine):
+    """Everything that a store can be asked."""
+
+
+class SqliteMoneyMachine(OnSqlite, MoneyMachine):
+    """Caps and reservations."""
+
+
+class SqliteNights(OnSqlite, NightMachine):
+    """Provider's batches, with crashes between."""
 
 
 _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,7 +59,27 @@ class TestAnyOrder(SqliteMachine.TestCase):
     settings = settings(_PATIENT, max_examples=20, stateful_step_count=40)
 
 
+class TestMoneyInAnyOrder(SqliteMoneyMachine.TestCase):
+    settings = settings(_PATIENT, max_examples=20, stateful_step_count=40)
+
+
+class TestNightsInAnyOrder(SqliteNights.TestCase):
+    settings = settings(_PATIENT, max_examples=25, stateful_step_count=40)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 class TestAnyOrderForLonger(SqliteMachine.TestCase):
     settings = settings(_PATIENT, max_examples=150, stateful_step_count=60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+class TestMoneyInAnyOrderForLonger(SqliteMoneyMachine.TestCase):
+    settings = settings(_PATIENT, max_examples=150, stateful_step_count=60)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+class TestNightsInAnyOrderForLonger(SqliteNights.TestCase):
+    settings = settings(_PATIENT, max_examples=200, stateful_step_count=60)

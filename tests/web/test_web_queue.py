@@ -29,6 +29,7 @@ async def test_the_queue_tells_each_pool(service: Service, desk: Desk) -> None:
         "waiting": 0,
         "processing": 5,
         "paused": 0,
+        "overnight": 0,
     }
     desk.go.set()
 

@@ -3,7 +3,7 @@
 from gradeq.providers.simulated.faults import Fault, FaultPlan, FaultRule
 from gradeq.providers.simulated.server import Simulator
 from gradeq.providers.simulated.settings import DEFAULT_MODEL, SimulatorSettings
-from gradeq.providers.simulated.stats import Stats
+from gradeq.providers.simulated.stats import Standing, Stats
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -12,5 +12,6 @@ __all__ = [
     "FaultRule",
     "Simulator",
     "SimulatorSettings",
+    "Standing",
     "Stats",
 ]

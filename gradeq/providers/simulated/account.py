@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from gradeq.providers.simulated.buckets import TokenBucket
+from gradeq.providers.simulated.buckets import DailyBucket, TokenBucket
 from gradeq.providers.simulated.settings import SimulatorSettings
 
 ON_THE_WIRE = 0.1
@@ -24,6 +25,7 @@ class Meter(StrEnum):
     INPUT = "input tokens"
     OUTPUT = "output tokens"
     TOKENS = "tokens"
+    DAY = "requests per day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,25 @@ class PromptCache:
 
 
 class Account:
-    """One key's standing with one model. Times are monotonic seconds."""
+    """One key's standing with one model. Times are monotonic seconds.
 
-    def __init__(self, now: float) -> None:
+    `day_ends` is when a limit per day begins anew. Accounts that are given the same `buckets` draw
+    on the same limits.
+    """
+
+    def __init__(
+        self,
+        now: float,
+        day_ends: float = math.inf,
+        buckets: dict[Meter, TokenBucket] | None = None,
+    ) -> None:
         self.in_flight = 0
+        self.requests = 0
+        self.refused_429 = 0
+        self.arrived_inside_retry_after = 0
+        self._day_ends = day_ends
         self.cache = PromptCache()
-        self.buckets: dict[Meter, TokenBucket] = {}
+        self.buckets: dict[Meter, TokenBucket] = {} if buckets is None else buckets
         self.limits: Mapping[Meter, float] = {}
         self._told_at = now
         self._told_until = now
@@ -102,19 +117,38 @@ class Account:
     def adopt(
         self, limits: Mapping[Meter, float | None], settings: SimulatorSettings, now: float
     ) -> None:
-        """Take on per-minute limits; a bucket that was there before keeps what is in it."""
+        """Take on limits; a bucket that was there before keeps what is in it."""
         self.limits = {meter: limit for meter, limit in limits.items() if limit}
         sizes = {meter: _size(limit, settings) for meter, limit in self.limits.items()}
         if settings.enforce_per_second and Meter.REQUESTS in sizes:
             rate = sizes[Meter.REQUESTS][0]
             sizes[Meter.SECOND] = (rate, max(1.0, rate))
-        self.buckets = {meter: self._bucket(meter, size, now) for meter, size in sizes.items()}
+        sized = {
+            meter: self._bucket(meter, size, settings.start_seconds, now)
+            for meter, size in sizes.items()
+        }
+        self.buckets.clear()
+        self.buckets.update(sized)
 
-    def _bucket(self, meter: Meter, size: tuple[float, float], now: float) -> TokenBucket:
+    def _bucket(
+        self, meter: Meter, size: tuple[float, float], start_seconds: float | None, now: float
+    ) -> TokenBucket:
         bucket = self.buckets.get(meter)
         if bucket is None:
-            return TokenBucket(*size, now)
+            return self._new_bucket(meter, size, start_seconds, now)
+        if meter is Meter.DAY:
+            size = (0.0, self.limits[meter])
         bucket.resize(*size, now)
+        return bucket
+
+    def _new_bucket(
+        self, meter: Meter, size: tuple[float, float], start_seconds: float | None, now: float
+    ) -> TokenBucket:
+        if meter is Meter.DAY:
+            return DailyBucket(self.limits[meter], self._day_ends, now)
+        bucket = TokenBucket(*size, now)
+        if start_seconds is not None:
+            bucket.drain(bucket.capacity - start_seconds * bucket.rate, now)
         return bucket
 
     def admit(self, charges: Iterable[Charge], now: float) -> Shortage | None:

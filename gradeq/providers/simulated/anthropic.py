@@ -82,7 +82,7 @@ class Anthropic:
         return key or token
 
     def read(self, request: Request, settings: SimulatorSettings) -> Call:
-        version = _version(request)
+        version = version_of(request)
         if request.too_large:
             raise Refused(wire.FAULTS[Fault.TOO_LARGE])
         try:
@@ -231,7 +231,8 @@ class Anthropic:
         return wire.error_body(complaint, request_id)
 
 
-def _version(request: Request) -> str:
+def version_of(request: Request) -> str:
+    """The version that `request` speaks. Raises Refused (400) for none, or one not known."""
     version = request.headers.get(b"anthropic-version", "")
     if not version:
         raise Refused(wire.invalid("anthropic-version: header is required"))

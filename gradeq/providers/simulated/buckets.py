@@ -6,6 +6,7 @@ import math
 
 _SLACK = 1e-9
 """Share of a need that may be missing: whoever waited exactly as told must not fail on rounding."""
+_DAY_SECONDS = 86_400.0
 
 
 class TokenBucket:
@@ -56,3 +57,30 @@ class TokenBucket:
         self._level = min(capacity, self.level(now))
         self.rate = rate
         self.capacity = capacity
+
+
+class DailyBucket(TokenBucket):
+    """Filled whole at once at a fixed time of day; in between nothing comes back.
+
+    `renewal` is the monotonic time at which it is filled next.
+    """
+
+    __slots__ = ("_renewal",)
+
+    def __init__(self, capacity: float, renewal: float, now: float) -> None:
+        super().__init__(0.0, capacity, now)
+        self._renewal = renewal
+
+    def level(self, now: float) -> float:
+        if now >= self._renewal:
+            self._renewal += _DAY_SECONDS * (1 + (now - self._renewal) // _DAY_SECONDS)
+            self._level = self.capacity
+        return self._level
+
+    def wait(self, need: float, now: float) -> float:
+        if need > self.capacity:
+            return math.inf
+        return 0.0 if need <= self.level(now) else self._renewal - now
+
+    def until_full(self, now: float) -> float:
+        return 0.0 if self.level(now) >= self.capacity else self._renewal - now

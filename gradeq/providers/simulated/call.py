@@ -1,4 +1,4 @@
-"""What both dialects share: a request as understood, an answer as produced, a refusal."""
+"""What the dialects share: a request as understood, an answer as produced, a refusal."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Form(Enum):
 class Complaint:
     """An error response before it is put into a provider's words.
 
-    `kind` is the provider's error type; `retry_after` is in seconds, None where nothing is told.
+    `kind` is the provider's error type; `retry_after` is in seconds, None where nothing is told;
+    `limit` is the amount of the limit that was reached, where the body names it.
     """
 
     status: int
@@ -43,6 +44,7 @@ class Complaint:
     code: str | None = None
     param: str | None = None
     retry_after: float | None = None
+    limit: int | None = None
 
 
 class Refused(Exception):

@@ -38,7 +38,7 @@ class Dialect(Protocol):
         ...
 
     def limits(self, settings: SimulatorSettings) -> Mapping[Meter, float | None]:
-        """Per minute."""
+        """Per minute; `Meter.DAY` per day."""
         ...
 
     def charges(self, call: Call, cache: CacheUse, /) -> tuple[Charge, ...]:
@@ -50,7 +50,7 @@ class Dialect(Protocol):
         ...
 
     def id_header(self) -> tuple[bytes, str]:
-        """The header line that names a response, and the same id for its body."""
+        """The header line that names a response, if one does, and the same id for its body."""
         ...
 
     def told_to_wait(self, seconds: float) -> float:

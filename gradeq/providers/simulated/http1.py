@@ -15,9 +15,21 @@ import httptools
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes; Anthropic's limit for a request."""
+MAX_BATCH_BODY = 256 * 1024 * 1024
+"""Bytes; Anthropic's limit for a batch, and more than OpenAI's for a batch's file."""
 _MAX_WAITING = 64
 """Pipelined requests that wait on one connection before it is read no further."""
-_WANTED = frozenset({b"x-api-key", b"authorization", b"anthropic-version", b"expect"})
+_WANTED = frozenset(
+    {
+        b"x-api-key",
+        b"authorization",
+        b"anthropic-version",
+        b"x-goog-api-key",
+        b"expect",
+        b"host",
+        b"content-type",
+    }
+)
 _PHRASES = MappingProxyType(
     {status.value: status.phrase.encode() for status in HTTPStatus} | {529: b"Site Overloaded"}
 )
@@ -30,6 +42,7 @@ class Request:
 
     method: bytes = b""
     path: bytes = b""
+    query: bytes = b""
     headers: dict[bytes, str] = field(default_factory=dict)
     body: bytes = b""
     too_large: bool = False
@@ -127,6 +140,7 @@ class Connection(asyncio.Protocol):
         self._request = Request()
         self._body: list[bytes] = []
         self._size = 0
+        self._most = MAX_BODY
 
     # What asyncio calls.
 
@@ -168,19 +182,21 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._request.method = self._parser.get_method()
         self._request.keep_alive = self._parser.should_keep_alive()
+        if self._request.path.endswith((b"/messages/batches", b"/files")):
+            self._most = MAX_BATCH_BODY
         asks = self._request.headers.get(b"expect", "").lower() == "100-continue"
         if asks and self._reply is None and not self._waiting:
             self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
         self._size += len(part)
-        if self._size <= MAX_BODY:
+        if self._size <= self._most:
             self._body.append(part)
 
     def on_message_complete(self) -> None:
         request = self._request
-        request.path = request.path.partition(b"?")[0]
-        request.too_large = self._size > MAX_BODY
+        request.path, _, request.query = request.path.partition(b"?")
+        request.too_large = self._size > self._most
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._waiting.append(request)
         self._begin()

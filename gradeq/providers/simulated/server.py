@@ -11,13 +11,14 @@ from gradeq.clock import Clock, SystemClock
 from gradeq.providers.simulated.http1 import Connection, Connections
 from gradeq.providers.simulated.service import Service
 from gradeq.providers.simulated.settings import SimulatorSettings
-from gradeq.providers.simulated.stats import Stats
+from gradeq.providers.simulated.stats import Standing, Stats
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Simulator:
-    """A model provider that speaks Anthropic Messages and OpenAI chat completions over HTTP.
+    """A model provider that speaks Anthropic Messages, OpenAI chat completions, the batch APIs of
+    both, and Gemini's generateContent over HTTP.
 
     `async with Simulator(settings) as sim:` listens on `sim.url` until the block is left. Latency
     and limits run on `clock`; failures and latencies are drawn from `rng`, which is seeded with
@@ -58,6 +59,11 @@ class Simulator:
         return self._service.tally.snapshot()
 
     @property
+    def standings(self) -> list[Standing]:
+        """Where each key stands with each model it has asked for."""
+        return self._service.standings()
+
+    @property
     def port(self) -> int:
         return self._port
 
@@ -90,6 +96,7 @@ class Simulator:
         await asyncio.sleep(0)
         self.disconnect_all()
         await self._connections.gone()
+        await self._service.close()
         await asyncio.gather(*self._sleeping, return_exceptions=True)
         await self._server.wait_closed()
         self._server = None

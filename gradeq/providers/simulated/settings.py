@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradeq.providers.simulated.faults import FaultPlan
+from gradeq.providers.simulated.faults import Fault, FaultPlan
 from gradeq.providers.simulated.latency import Latency
 
 DEFAULT_MODEL = "simulated-marker"
@@ -26,10 +26,17 @@ class SimulatorSettings:
     output_tokens_per_minute: float | None = None
     tokens_per_minute: float | None = None
     """OpenAI meters input and output in one bucket: this one, else the sum of the two above."""
+    requests_per_day: float | None = None
+    """Gemini's third limit; it begins anew at midnight Pacific time."""
+    shared_limits: bool = False
+    """All keys draw on one set of limits for each model, as the keys of one organization do.
+    Fixed when the server starts."""
     concurrency: int | None = None
     """Calls in flight for one key and model; a call over it is refused with a 429."""
     burst_seconds: float = 60.0
     """What a bucket can hold, in seconds of its rate. Headers go on telling the minute's limit."""
+    start_seconds: float | None = None
+    """What is in a bucket at first, in seconds of its rate; None: as much as it can hold."""
     enforce_per_second: bool = False
     """60 a minute enforced as 1 a second, behind headers that speak of the minute."""
     failed_calls_count: bool = False
@@ -45,6 +52,11 @@ class SimulatorSettings:
     """KIND[:RATE][@START-END], comma-separated; see `Fault` for the kinds."""
     retry_after_seconds: float = 1.0
     """What the failures `429` and `slow_down` and a refusal for concurrency tell to wait."""
+    batch_seconds: float = 1.0
+    """In which a batch is worked off, evenly; a change holds for open batches too."""
+    batch_fail: str | tuple[str, ...] = ""
+    """What goes wrong with entries of batches, like `fail`. `hang` lets an entry expire, and
+    `drop_body` breaks its line in the results off; `drop`, `html` and `loading` cannot be."""
     api_keys: tuple[str, ...] | None = None
     """Keys that are known; None: any that is not empty."""
     models: tuple[str, ...] | None = None
@@ -57,6 +69,7 @@ class SimulatorSettings:
     def __post_init__(self) -> None:
         Latency.parse(self.latency)
         FaultPlan.parse(self.fail)
+        _check_entries(FaultPlan.parse(self.batch_fail))
         if self.output_accounting not in ("actual", "reserved"):
             raise ValueError('output_accounting is "actual" or "reserved"')
         for name in _AMOUNTS:
@@ -70,7 +83,7 @@ class SimulatorSettings:
         unknown = sorted(set(changes) - known)
         if unknown:
             raise ValueError(f"no setting {unknown[0]!r}: choose from {', '.join(sorted(known))}")
-        fixed = [name for name in ("seed", "glance") if name in changes]
+        fixed = [name for name in ("seed", "glance", "shared_limits") if name in changes]
         if fixed:
             raise ValueError(f"{fixed[0]} is fixed when the server starts")
         return dataclasses.replace(self, **{name: _plain(changes[name]) for name in changes})
@@ -87,11 +100,20 @@ _AMOUNTS = (
     "input_tokens_per_minute",
     "output_tokens_per_minute",
     "tokens_per_minute",
+    "requests_per_day",
     "concurrency",
     "burst_seconds",
+    "start_seconds",
     "seconds_per_output_token",
     "retry_after_seconds",
+    "batch_seconds",
 )
+
+
+def _check_entries(plan: FaultPlan) -> None:
+    for rule in plan.rules:
+        if rule.fault in (Fault.DROP, Fault.HTML, Fault.LOADING):
+            raise ValueError(f"{rule.fault.value!r} cannot happen to an entry of a batch")
 
 
 def _check_amount(name: str, value: object) -> None:

@@ -46,6 +46,28 @@ class Stats:
     """Failures of the fail plan, by kind."""
     calls_per_paper: Mapping[str, int] = field(default_factory=dict)
     """Calls let in past the limits (they cost tokens), by SHA-256 of the paper's text, in hex."""
+    batch_calls: int = 0
+    """HTTP requests to the batch APIs and their files, however they ended."""
+    batches: int = 0
+    """Batches accepted, and worked on."""
+    batch_entries: int = 0
+    """Entries of those batches."""
+    batch_answers_per_paper: Mapping[str, int] = field(default_factory=dict)
+    """Entries answered (they cost tokens), under the same keys as `calls_per_paper`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One key's standing with one model now; the counts mean what they mean in `Stats`."""
+
+    key: str
+    model: str
+    requests: int
+    refused_429: int
+    arrived_inside_retry_after: int
+    in_flight: int
+    levels: Mapping[str, float]
+    """What is left in each bucket; below zero where more was charged than there was."""
 
 
 @dataclass(slots=True)
@@ -68,6 +90,10 @@ class Tally:
     cache_creation_tokens: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     calls_per_paper: Counter[bytes] = field(default_factory=Counter)
+    batch_calls: int = 0
+    batches: int = 0
+    batch_entries: int = 0
+    batch_answers_per_paper: Counter[bytes] = field(default_factory=Counter)
 
     def entered(self, paper: bytes) -> None:
         """One more call in flight, with the SHA-256 of its paper."""
@@ -75,13 +101,21 @@ class Tally:
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)
 
+    def posted_batch(self, entries: int) -> None:
+        """One more batch is worked on."""
+        self.batches += 1
+        self.batch_entries += entries
+
+    def answered_in_batch(self, paper: bytes) -> None:
+        """One more entry is answered, with the SHA-256 of its paper."""
+        self.batch_answers_per_paper[paper] += 1
+
     def failed(self, fault: Fault) -> None:
         self.failures[fault.value] += 1
 
     def snapshot(self) -> Stats:
         counts = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
         counts["failures"] = dict(self.failures)
-        counts["calls_per_paper"] = {
-            digest.hex(): count for digest, count in self.calls_per_paper.items()
-        }
+        for name in ("calls_per_paper", "batch_answers_per_paper"):
+            counts[name] = {digest.hex(): count for digest, count in counts[name].items()}
         return Stats(**counts)

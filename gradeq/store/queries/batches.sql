@@ -1,10 +1,18 @@
 -- name: batch_get
-SELECT b.*, o.name AS owner, v.status
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
  WHERE b.id = :id
 
 -- name: batches_list
-SELECT b.*, o.name AS owner, v.status
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
  WHERE b.id < :before ORDER BY b.id DESC LIMIT :limit
 
@@ -82,7 +90,9 @@ SELECT pool,
        coalesce(sum(ready) FILTER (WHERE paused_at IS NULL), 0) AS ready,
        coalesce(sum(waiting) FILTER (WHERE paused_at IS NULL), 0) AS waiting,
        coalesce(sum(processing), 0) AS processing,
-       coalesce(sum(ready + waiting) FILTER (WHERE paused_at IS NOT NULL), 0) AS paused
+       coalesce(sum(ready + waiting) FILTER (WHERE paused_at IS NOT NULL), 0) AS paused,
+       coalesce(sum(CASE WHEN paused_at IS NULL THEN ready + waiting + processing
+                         ELSE processing END) FILTER (WHERE mode = 'overnight'), 0) AS overnight
   FROM batches WHERE finished_at IS NULL GROUP BY pool
 
 -- name: totals
@@ -92,5 +102,7 @@ SELECT count(*) AS batches, coalesce(sum(total), 0) AS jobs,
        coalesce(sum(cancelled), 0) AS cancelled, coalesce(sum(requests), 0) AS requests,
        coalesce(sum(rate_limited), 0) AS rate_limited,
        coalesce(sum(input_tokens), 0) AS input_tokens,
-       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost
+       coalesce(sum(output_tokens), 0) AS output_tokens, coalesce(sum(cost), 0.0) AS cost,
+       coalesce(sum(uncertain_cost), 0.0) AS uncertain_cost,
+       coalesce(sum(reserved_cost), 0.0) AS reserved_cost
   FROM batches

@@ -43,3 +43,32 @@ SELECT 'batch ' || b.id AS which
                FROM attempts GROUP BY batch_id) t ON t.batch_id = b.id
  WHERE (b.requests, b.input_tokens, b.output_tokens)
     <> (coalesce(t.requests, 0), coalesce(t.input_tokens, 0), coalesce(t.output_tokens, 0))
+
+-- Sums of fractions: their last digits depend on the order.
+-- name: check_money
+SELECT which
+  FROM (SELECT 'batch ' || id AS which, cost, uncertain_cost AS uncertain,
+               reserved_cost AS reserved, reserving FROM batches
+         UNION ALL
+        SELECT 'day ' || day, cost, uncertain_cost, reserved_cost, reserving FROM days
+         UNION ALL
+        SELECT 'batch ' || batch_id, -cost, -uncertain_cost, 0, 0 FROM attempts
+         UNION ALL
+        SELECT 'day ' || day, -cost, -uncertain_cost, 0, 0 FROM attempts
+         UNION ALL
+        SELECT 'batch ' || batch_id, 0, 0, -amount, -1 FROM reservations
+         UNION ALL
+        SELECT 'day ' || day, 0, 0, -amount, -1 FROM reservations)
+ GROUP BY which
+HAVING abs(sum(cost)) > 1e-6 * (1 + max(cost))
+    OR abs(sum(uncertain)) > 1e-6 * (1 + max(uncertain))
+    OR abs(sum(reserved)) > 1e-6 * (1 + max(reserved)) OR sum(reserving) <> 0
+
+-- name: check_provider_batches
+SELECT 'job ' || j.id AS which
+  FROM provider_batches p JOIN jobs j ON j.batch_id = p.batch_id AND j.lease = p.intent
+ WHERE p.ended_at IS NOT NULL
+ UNION ALL
+SELECT 'job ' || i.job_id
+  FROM provider_batches p JOIN provider_batch_items i ON i.provider_batch_id = p.id
+ WHERE p.ended_at IS NOT NULL

@@ -11,9 +11,9 @@ SELECT id, name, version, sha256, source, created_at FROM rubrics WHERE id = :id
 
 -- name: attempt_insert
 INSERT INTO attempts (answer_use, error, reason, request_key, model, request_id, http_status,
-                      input_tokens, output_tokens, cache_read_tokens, cost, started_at,
-                      finished_at, job_id, batch_id, submission_id)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, batch_id, submission_id FROM jobs WHERE id = ?
+                      input_tokens, output_tokens, cache_read_tokens, cost, uncertain_cost,
+                      lease, day, started_at, finished_at, job_id, batch_id, submission_id)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, batch_id, submission_id FROM jobs WHERE id = ?
 
 -- name: last_id
 SELECT last_insert_rowid()
@@ -81,7 +81,7 @@ SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
   JOIN papers p ON p.submission_id = s.id AND p.version = s.version
 
 -- name: result_jobs
-SELECT j.*, s.external_id, b.pause_reason
+SELECT j.*, s.external_id, b.pause_reason, b.mode
   FROM json_each(:ids) w
   JOIN submissions s ON s.id = w.value
   JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE submission_id = s.id)

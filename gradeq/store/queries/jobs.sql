@@ -9,9 +9,12 @@ SELECT id FROM batches WHERE owner_id = :owner_id AND idempotency_key = :key
 
 -- name: batch_insert
 INSERT INTO batches (kind, grader, pool, owner_id, rubric_id, idempotency_key, interactive,
-                     priority, deadline, created_at, updated_at, started_at)
+                     priority, deadline, cost_cap, mode, fallback_at, created_at, updated_at,
+                     started_at)
 VALUES (:kind, :grader, :pool, :owner_id, :rubric_id, :key, :interactive,
-        :priority, :deadline, :now, :now, :now)
+        :priority, :deadline, :cost_cap,
+        CASE WHEN :fallback_at IS NULL THEN 'live' ELSE 'overnight' END, :fallback_at,
+        :now, :now, :now)
 
 -- name: batch_finish_if_empty
 UPDATE batches SET finished_at = :now, updated_at = :now WHERE id = :id AND total = 0
@@ -62,28 +65,41 @@ SELECT min(run_at) FROM jobs WHERE state = 'pending' AND waiting = 1
 
 -- name: claim_tier
 SELECT interactive, priority, deadline FROM batches
- WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+ WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+   AND is_short = 0
+   AND id NOT IN (SELECT value FROM json_each(:but))
  ORDER BY interactive DESC, priority, deadline LIMIT 1
 
 -- name: claim_owner
 SELECT min(owner_id) AS id FROM batches
- WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+ WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+   AND is_short = 0
+   AND id NOT IN (SELECT value FROM json_each(:but))
    AND interactive = :interactive AND priority = :priority AND deadline = :deadline
    AND owner_id > :after
 
 -- name: claim_owner_load
 SELECT o.last_served,
        (SELECT coalesce(sum(processing), 0) FROM batches
-         WHERE owner_id = o.id AND processing > 0) AS in_flight,
+         WHERE owner_id = o.id AND processing > 0 AND mode = 'live') AS in_flight,
        (SELECT coalesce(sum(ready), 0) FROM batches
          WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+           AND mode = 'live'
+           AND is_short = 0
+           AND id NOT IN (SELECT value FROM json_each(:but))
            AND interactive = :interactive AND priority = :priority AND deadline = :deadline
            AND owner_id = o.id) AS ready
   FROM owners o WHERE o.id = :owner_id
 
 -- name: claim_batches
-SELECT id, kind, rubric_id FROM batches
- WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+SELECT id, kind, rubric_id, cost_cap,
+       CASE WHEN needed_cost IS NULL THEN :limit
+            ELSE max(1, CAST((cost_cap - cost - uncertain_cost - reserved_cost) / needed_cost
+                             AS INTEGER) - max(0, processing - reserving)) END AS affordable
+  FROM batches
+ WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+   AND is_short = 0
+   AND id NOT IN (SELECT value FROM json_each(:but))
    AND interactive = :interactive AND priority = :priority AND deadline = :deadline
    AND owner_id = :owner_id
  ORDER BY id LIMIT :limit
@@ -167,11 +183,20 @@ UPDATE jobs
 SELECT j.id, j.batch_id, j.submission_id, j.grader, b.rubric_id
   FROM json_each(:ids) w JOIN jobs j ON j.id = w.value JOIN batches b ON b.id = j.batch_id
 
+-- A job in a provider's batch is in nobody's hand and yet not lost: its answer may come.
 -- name: jobs_left_behind
-SELECT id, lease, interruptions FROM jobs WHERE state = 'processing'
+SELECT j.id, j.lease, j.interruptions, r.amount, r.reserved_at
+  FROM jobs j LEFT JOIN reservations r ON r.job_id = j.id AND r.lease = j.lease
+ WHERE j.state = 'processing'
+   AND NOT EXISTS (SELECT 1 FROM provider_batches p
+                    WHERE p.intent = j.lease AND p.ended_at IS NULL)
 
 -- name: jobs_expired
-SELECT id, lease, interruptions FROM jobs WHERE state = 'processing' AND lease_until <= :now
+SELECT j.id, j.lease, j.interruptions, r.amount, r.reserved_at
+  FROM jobs j LEFT JOIN reservations r ON r.job_id = j.id AND r.lease = j.lease
+ WHERE j.state = 'processing' AND j.lease_until <= :now
+   AND NOT EXISTS (SELECT 1 FROM provider_batches p
+                    WHERE p.intent = j.lease AND p.ended_at IS NULL)
 
 -- name: job_cancel_of_submission
 UPDATE jobs
@@ -226,7 +251,8 @@ SELECT count(*) FROM jobs
 
 -- name: ahead_in_other_batches
 SELECT coalesce(sum(ready), 0) FROM batches
- WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL
+ WHERE pool = :pool AND ready > 0 AND paused_at IS NULL AND started_at IS NOT NULL AND mode = 'live'
+   AND is_short = 0
    AND id <> :batch_id
    AND (-interactive, priority, deadline, owner_id <> :owner_id, id)
      < (-:interactive, :priority, :deadline, 0, :batch_id)

@@ -19,13 +19,17 @@ from gradeq.store.base import (
     Backlog,
     Badges,
     BatchRow,
+    CapReached,
     Claimed,
+    DayRow,
     Event,
     GradeRow,
     JobRow,
+    Need,
     PaidAnswer,
     QueuePosition,
     Recovery,
+    Reserved,
     ResultRow,
     RubricRow,
     Settlement,
@@ -35,10 +39,21 @@ from gradeq.store.base import (
     Totals,
 )
 from gradeq.store.sql import load_queries
-from gradeq.store.sqlite import control, grades, outcomes, papers, queue, reads, rows, upkeep
+from gradeq.store.sqlite import (
+    control,
+    grades,
+    money,
+    outcomes,
+    papers,
+    queue,
+    reads,
+    rows,
+    upkeep,
+)
 from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
+from gradeq.store.sqlite.overnight import SqliteProviderBatches
 from gradeq.store.sqlite.readers import Readers
 from gradeq.store.sqlite.tx import Tx, ids_json
 from gradeq.store.sqlite.writer import Writer
@@ -71,6 +86,7 @@ class SqliteStore:
         self._listeners: list[Callable[[], None]] = []
         self._hopper: Hopper | None = None
         self._writer: Writer | None = None
+        self.provider_batches = SqliteProviderBatches(self._write, self._read)
 
     # Life ---------------------------------------------------------------------------------------
 
@@ -146,10 +162,12 @@ class SqliteStore:
     async def submit(self, order: SubmitOrder) -> Submitted:
         return await self._write(partial(queue.submit, order=order))
 
-    async def claim(self, pool: str, limit: int, lease_seconds: float) -> list[Claimed]:
+    async def claim(
+        self, pool: str, limit: int, lease_seconds: float, *, but: Sequence[int] = ()
+    ) -> list[Claimed]:
         lease_ms = round(lease_seconds * 1000)
         return await self._write(
-            partial(queue.claim, pool=pool, limit=limit, lease_ms=lease_ms), durable=False
+            lambda tx: queue.claim(tx, pool, limit, lease_ms, but), durable=False
         )
 
     async def renew(self, leases: Sequence[tuple[int, str]], lease_seconds: float) -> list[int]:
@@ -157,6 +175,11 @@ class SqliteStore:
         return await self._write(
             partial(queue.renew, leases=leases, lease_ms=lease_ms), durable=False
         )
+
+    async def reserve_cost(
+        self, needs: Sequence[Need], day_cap: float | None = None
+    ) -> list[Reserved | CapReached | None]:
+        return await self._write(partial(money.reserve, needs=needs, day_cap=day_cap))
 
     async def store_answer(self, claimed: Claimed, attempt: Attempt, answer: PaidAnswer) -> int:
         return await self._write(
@@ -215,6 +238,9 @@ class SqliteStore:
 
     async def resume(self, batch_id: int) -> None:
         await self._write(partial(control.resume, batch_id=batch_id))
+
+    async def set_cost_cap(self, batch_id: int, cap: float | None) -> None:
+        await self._write(partial(money.set_cap, batch_id=batch_id, cap=cap))
 
     async def cancel(self, *, batch_id: int | None = None, job_ids: Sequence[int] = ()) -> int:
         return await self._write(partial(control.cancel, batch_id=batch_id, job_ids=job_ids))
@@ -366,6 +392,9 @@ class SqliteStore:
 
     async def totals(self) -> Totals:
         return await self._read(lambda tx: Totals(**dict(tx.all("totals")[0])))
+
+    async def day(self, day: str) -> DayRow:
+        return await self._read(partial(money.day, day=day))
 
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))

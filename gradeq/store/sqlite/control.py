@@ -36,6 +36,7 @@ def retry(tx: Tx, batch_id: int | None, job_ids: Sequence[int]) -> int:
         _batch(tx, batch_id)
         job_ids = [row["id"] for row in tx.all("jobs_failed_of_batch", batch_id=batch_id)]
     again = tx.all("jobs_retry", ids=ids_json(job_ids), now=tx.now)
+    tx.run("jobs_rejoin", ids=ids_json([row["id"] for row in again]))
     for reopened in {row["batch_id"] for row in again}:
         tx.run("batch_reopen", id=reopened, now=tx.now)
         tx.run("batch_resume", id=reopened, now=tx.now)

@@ -11,7 +11,7 @@ from typing import Any
 from gradeq.model import JobState
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
 from gradeq.store.base import Attempt, Claimed, PaidAnswer, Recovery, Settlement
-from gradeq.store.sqlite import grades
+from gradeq.store.sqlite import grades, money
 from gradeq.store.sqlite.rows import from_attempt
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
@@ -30,10 +30,11 @@ def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer)
     held = tx.one("lease_held", id=claimed.job.id, lease=claimed.lease) is not None
     _record(tx, [(claimed.job.id, attempt)], "stored" if held else "salvage")
     attempt_id = int(tx.value("last_id"))
+    money.end_reservation(tx, claimed.job.id, claimed.lease, is_late=not held)
     tx.run(
         "answer_insert",
         attempt_id=attempt_id,
-        prefix_id=_prefix_id(tx, answer.prefix),
+        prefix_id=prefix_id(tx, answer.prefix),
         sent=answer.sent,
         text=answer.text,
         stop=answer.stop,
@@ -42,7 +43,7 @@ def store_answer(tx: Tx, claimed: Claimed, attempt: Attempt, answer: PaidAnswer)
     return attempt_id
 
 
-def _prefix_id(tx: Tx, prefix: str) -> int | None:
+def prefix_id(tx: Tx, prefix: str) -> int | None:
     if not prefix:
         return None
     sha256 = hashlib.sha256(prefix.encode()).hexdigest()
@@ -95,7 +96,7 @@ def _settle_together(tx: Tx, settlements: Sequence[Settlement], pause_after: int
             rows = [_row(one) for one in applied if one.state is state]
             if rows:
                 tx.run(query, rows=as_json(rows), now=tx.now)
-        _record_tries(tx, settlements)
+        _record_tries(tx, settlements, is_held)
         _mark_answers(tx, settlements, is_held)
         grades.apply(tx, [one for one in applied if one.grade is not None])
         _count_streaks(tx, applied, pause_after)
@@ -119,9 +120,15 @@ def _row(one: Settlement) -> list[Any]:
     return [one.job_id, one.lease, one.error, one.reason, one.counter, one.run_at]
 
 
-def _record_tries(tx: Tx, settlements: Sequence[Settlement]) -> None:
-    """Every try goes on record, also one that came too late."""
+def _record_tries(tx: Tx, settlements: Sequence[Settlement], is_held: Sequence[bool]) -> None:
+    """Every try goes on record, also one that came too late or whose end nobody tells."""
+    claims = [(one.job_id, one.lease) for one in settlements]
+    told = {key for key, one in zip(claims, settlements, strict=True) if one.attempt is not None}
     tries = [(one.job_id, one.attempt) for one in settlements if one.attempt is not None]
+    tries += money.end_reservations(tx, claims, told)
+    for (job_id, lease), held in zip(claims, is_held, strict=True):
+        if not held and (job_id, lease) in told:
+            money.end_reservation(tx, job_id, lease, is_late=True)
     if tries:
         _record(tx, tries)
 
@@ -161,7 +168,9 @@ def _count_failure(tx: Tx, batch_id: int, one: Settlement, pause_after: int) -> 
 def return_left_behind(tx: Tx) -> Recovery:
     """At start: whatever an older process of this database had in hand is pending again."""
     tx.run("readings_forget")
-    return _interrupt(tx, "jobs_left_behind", "gradeq stopped while this was being graded")
+    recovery = _interrupt(tx, "jobs_left_behind", "gradeq stopped while this was being graded")
+    _record(tx, money.write_off(tx))
+    return recovery
 
 
 def return_expired(tx: Tx) -> Recovery:
@@ -176,7 +185,7 @@ def _interrupt(tx: Tx, query: str, reason: str, **values: int) -> Recovery:
 
 
 def _interruption(now: int, row: sqlite3.Row, reason: str) -> Settlement:
-    job_id, lease, interruptions = row
+    job_id, lease, interruptions, amount, reserved_at = row
     worn_out = interruptions + 1 >= MAX_INTERRUPTIONS
     return Settlement(
         job_id,
@@ -185,5 +194,12 @@ def _interruption(now: int, row: sqlite3.Row, reason: str) -> Settlement:
         counter=Counter.INTERRUPTION,
         error=ErrorClass.INTERRUPTED,
         reason=f"{reason}, {MAX_INTERRUPTIONS} times" if worn_out else reason,
-        attempt=Attempt(now, now, ErrorClass.INTERRUPTED, reason),
+        attempt=Attempt(
+            reserved_at or now,
+            now,
+            ErrorClass.INTERRUPTED,
+            reason,
+            uncertain_cost=amount or 0.0,
+            lease=lease if amount else None,
+        ),
     )

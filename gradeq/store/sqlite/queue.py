@@ -11,7 +11,7 @@ from typing import Any
 
 from gradeq.model import Submission, SubmissionStatus
 from gradeq.store.base import Claimed, QueuePosition, Skipped, SubmitOrder, Submitted
-from gradeq.store.sqlite import papers
+from gradeq.store.sqlite import money, papers
 from gradeq.store.sqlite.rows import NO_DEADLINE, to_claimed, to_paper
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
@@ -48,6 +48,8 @@ def _new_batch(tx: Tx, order: SubmitOrder, owner_id: int) -> int:
         interactive=int(order.interactive),
         priority=order.priority,
         deadline=NO_DEADLINE if order.deadline is None else order.deadline,
+        cost_cap=order.cost_cap,
+        fallback_at=order.fallback_at,
         now=tx.now,
     )
     return cursor.lastrowid or 0
@@ -153,27 +155,29 @@ def share(limit: int, turns: Iterable[_Turn]) -> dict[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lease:
+class Lease:
     """What every job of one claim is marked with."""
 
     token: str
     until: int
 
 
-def claim(tx: Tx, pool: str, limit: int, lease_ms: int) -> list[Claimed]:
+def claim(tx: Tx, pool: str, limit: int, lease_ms: int, but: Sequence[int] = ()) -> list[Claimed]:
     """The next `limit` due jobs of `pool`, tier by tier, fairly between owners."""
     tx.run("jobs_become_due", now=tx.now)
-    lease = _Lease(secrets.token_hex(16), tx.now + lease_ms)
+    limit = money.affordable_today(tx, pool, limit)
+    line = {"pool": pool, "but": ids_json(but)}
+    lease = Lease(secrets.token_hex(16), tx.now + lease_ms)
     claimed: list[Claimed] = []
     while len(claimed) < limit:
-        tier = tx.one("claim_tier", pool=pool)
+        tier = tx.one("claim_tier", **line)
         if tier is None:
             break
-        claimed += _claim_tier(tx, {"pool": pool, **dict(tier)}, limit - len(claimed), lease)
+        claimed += _claim_tier(tx, {**line, **dict(tier)}, limit - len(claimed), lease)
     return claimed
 
 
-def _claim_tier(tx: Tx, tier: dict[str, Any], limit: int, lease: _Lease) -> list[Claimed]:
+def _claim_tier(tx: Tx, tier: dict[str, Any], limit: int, lease: Lease) -> list[Claimed]:
     claimed: list[Claimed] = []
     for owner_id, count in share(limit, _turns(tx, tier)).items():
         tx.run("owner_served", id=owner_id)
@@ -181,10 +185,10 @@ def _claim_tier(tx: Tx, tier: dict[str, Any], limit: int, lease: _Lease) -> list
     return claimed
 
 
-def _claim_owner(tx: Tx, line: dict[str, Any], limit: int, lease: _Lease) -> list[Claimed]:
+def _claim_owner(tx: Tx, line: dict[str, Any], limit: int, lease: Lease) -> list[Claimed]:
     claimed: list[Claimed] = []
     for batch in tx.all("claim_batches", limit=limit, **line):
-        claimed += _take(tx, batch, limit - len(claimed), lease)
+        claimed += take(tx, batch, min(limit - len(claimed), batch["affordable"]), lease)
         if len(claimed) == limit:
             break
     return claimed
@@ -199,7 +203,7 @@ def _turns(tx: Tx, tier: dict[str, Any]) -> Iterator[_Turn]:
         owner_id = tx.value("claim_owner", after=owner_id, **tier)
 
 
-def _take(tx: Tx, batch: sqlite3.Row, limit: int, lease: _Lease) -> list[Claimed]:
+def take(tx: Tx, batch: sqlite3.Row, limit: int, lease: Lease) -> list[Claimed]:
     rows = tx.all(
         "claim_take",
         batch_id=batch["id"],
@@ -208,13 +212,13 @@ def _take(tx: Tx, batch: sqlite3.Row, limit: int, lease: _Lease) -> list[Claimed
         lease_until=lease.until,
         now=tx.now,
     )
-    papers_ = _papers_of(tx, [row[3] for row in rows if row[3] is not None])
+    papers_ = papers_of(tx, [row[3] for row in rows if row[3] is not None])
     taken = [to_claimed(row, batch, lease.token, papers_.get(row[3])) for row in rows]
     # RETURNING keeps no order.
     return sorted(taken, key=lambda one: (one.counters.interruptions, one.job.id))
 
 
-def _papers_of(tx: Tx, ids: list[int]) -> dict[int, tuple[Submission, bool]]:
+def papers_of(tx: Tx, ids: list[int]) -> dict[int, tuple[Submission, bool]]:
     if not ids:
         return {}
     return {row[0]: to_paper(row) for row in tx.all("claim_papers", ids=ids_json(ids))}

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from gradeq.model import JobState, Submission, SubmissionStatus
+from gradeq.model import BatchMode, JobState, Submission, SubmissionStatus
 from gradeq.store.base import JobRow, ResultRow
 from gradeq.store.sqlite import rows
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
@@ -96,6 +96,7 @@ def _result(
         output_tokens=costs["output_tokens"] if costs else 0,
         cost=costs["cost"] if costs else 0.0,
         pause_reason=job["pause_reason"] if job else None,
+        mode=BatchMode(job["mode"]) if job else BatchMode.LIVE,
     )
 
 
@@ -117,6 +118,8 @@ def check(tx: Tx) -> list[str]:
         ("check_batches", "job counters unlike a recount"),
         ("check_statuses", "status and current grade disagree"),
         ("check_spending", "spending unlike a recount"),
+        ("check_money", "money unlike a recount"),
+        ("check_provider_batches", "still in a provider's batch that has ended"),
     ):
         found += [f"{row['which']}: {what}" for row in tx.all(query)]
     return found

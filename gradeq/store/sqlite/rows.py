@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from gradeq.days import day_of
 from gradeq.limiter.base import Usage
 from gradeq.model import (
+    BatchMode,
     BatchStatus,
     CriterionGrade,
     Evidence,
@@ -26,6 +28,7 @@ from gradeq.store.base import (
     BatchRow,
     Claimed,
     Counters,
+    DayRow,
     Event,
     GradeRow,
     JobRow,
@@ -76,7 +79,7 @@ def to_paper(row: sqlite3.Row) -> tuple[Submission, bool]:
 
 
 def to_claimed(
-    row: sqlite3.Row, batch: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None
+    row: Iterable[Any], batch: sqlite3.Row, lease: str, paper: tuple[Submission, bool] | None
 ) -> Claimed:
     """A row of claim_take, by position, with its batch and its paper."""
     (id_, grader, payload, _, *counted) = row
@@ -92,7 +95,7 @@ def to_claimed(
         batch[2],
         from_json(payload) if payload else {},
     )
-    return Claimed(job, lease, counters, unapplied)
+    return Claimed(job, lease, counters, unapplied, is_capped=batch[3] is not None)
 
 
 def to_job(row: sqlite3.Row) -> JobRow:
@@ -148,7 +151,19 @@ def to_batch(row: sqlite3.Row) -> BatchRow:
         input_tokens=row["input_tokens"],
         output_tokens=row["output_tokens"],
         cost=row["cost"],
+        uncertain_cost=row["uncertain_cost"],
+        reserved_cost=row["reserved_cost"],
+        cost_cap=row["cost_cap"],
+        is_short=bool(row["is_short"]),
+        mode=BatchMode(row["mode"]),
+        fallback_at=row["fallback_at"],
+        posted=row["posted"],
+        answered=row["answered"],
     )
+
+
+def to_day(row: sqlite3.Row) -> DayRow:
+    return DayRow(row["day"], row["cost"], row["uncertain_cost"], row["reserved_cost"])
 
 
 def to_grade_row(row: sqlite3.Row) -> GradeRow:
@@ -214,6 +229,9 @@ def from_attempt(job_id: int, attempt: Attempt, answer_use: str) -> tuple[Any, .
         usage.output_tokens,
         usage.cache_read_tokens,
         attempt.cost,
+        attempt.uncertain_cost,
+        attempt.lease,
+        day_of(attempt.started_at),
         attempt.started_at,
         attempt.finished_at,
         job_id,

@@ -10,6 +10,8 @@ from .claiming import ClaimSuite
 from .grading import GradeSuite, ReleaseSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
+from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
+from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
 from .papers import ArchiveSuite, PaperSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
@@ -21,19 +23,26 @@ __all__ = [
     "ArchiveSuite",
     "BadOutcomeSuite",
     "BatchSuite",
+    "CapSuite",
     "ClaimSuite",
+    "CollectSuite",
     "ConfiguredStreakSuite",
     "CrashedAnswerSuite",
+    "DaySuite",
     "EventSuite",
     "GradeSuite",
     "IdempotencySuite",
     "LeaseSuite",
     "LifeSuite",
+    "NightCrashSuite",
+    "NightSuite",
     "PaperSuite",
     "PositionSuite",
+    "PostSuite",
     "ReadingSuite",
     "RecoverySuite",
     "ReleaseSuite",
+    "ReservationSuite",
     "ResultSuite",
     "RetrySuite",
     "SalvageSuite",
@@ -41,4 +50,5 @@ __all__ = [
     "StatusSuite",
     "StreakSuite",
     "SubmitSuite",
+    "WriteOffSuite",
 ]

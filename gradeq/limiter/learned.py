@@ -1,0 +1,138 @@
+"""What refusals teach where no header tells it: how much of the limits is ours, how much to spare.
+
+A key that somebody else uses too, a limit that is set too high and a provider without headers look
+alike: calls are refused although the buckets here have enough.
+"""
+
+from __future__ import annotations
+
+import math
+
+_CUT = 0.92
+_CALLS_THAT_TELL_HALF = 30
+_NEAR = 0.97
+_FAST_PER_SECOND = 0.02 / 5
+_SLOW_PER_MINUTE = 0.01
+_SAME_PLACE = 0.05
+_MOST_PATIENCE = 4.0
+_LEAST = 1 / 64
+
+
+class RateFactor:
+    """The share of the known limits that is ours: below 1 after refusals, and slowly rising again.
+
+    Each refusal that the buckets do not explain cuts it, at most once per epoch. It comes back
+    fast to just below the last failing point, and slowly from there on, a little faster with each
+    minute that nothing is refused; more slowly where it fails again at the same place, for every
+    try costs some refused calls.
+    """
+
+    def __init__(self, ceiling: float = 1.0) -> None:
+        self.ceiling = ceiling
+        self.failed_at: float | None = None
+        self.patience = 1.0
+        self._value = 1.0
+        self._since = 0.0
+
+    def value(self, now: float) -> float:
+        """At most `ceiling`, which is 1 for limits that somebody told."""
+        if self.failed_at is None:
+            return self._value
+        passed = max(0.0, now - self._since)
+        near = max(self._value, _NEAR * self.failed_at)
+        fast_seconds = (near / self._value - 1) / _FAST_PER_SECOND
+        if passed < fast_seconds:
+            return min(self.ceiling, self._value * (1 + _FAST_PER_SECOND * passed))
+        minutes = (passed - fast_seconds) / 60 / self.patience
+        return min(self.ceiling, near * (1 + _SLOW_PER_MINUTE * minutes * (1 + minutes)))
+
+    def cut(self, now: float, used: float | None, calls: int) -> None:
+        """A call was refused. `used` is the share of the limits that `calls` calls have used since
+        the last refusal: the buckets were empty then and are empty now, so that is what they hold.
+        A few calls tell it only roughly, as any count of random events.
+        """
+        failed_at = before = self.value(now)
+        value = before * _CUT
+        if used is not None and used < before:
+            weight = calls / (calls + _CALLS_THAT_TELL_HALF)
+            failed_at = weight * used + (1 - weight) * before
+            value = min(value, failed_at)
+        self._heed(failed_at)
+        self.resume_at(max(_LEAST, value), failed_at, now)
+
+    def resume_at(self, value: float, failed_at: float | None, since: float) -> None:
+        self._value = value
+        self.failed_at = failed_at
+        self._since = since
+
+    def forget(self) -> None:
+        """The limits are others now: whatever was learned does not hold for them."""
+        self.failed_at = None
+        self.patience = 1.0
+        self._value = 1.0
+
+    def _heed(self, failed_at: float) -> None:
+        is_same = self.failed_at is not None and (
+            abs(failed_at - self.failed_at) <= _SAME_PLACE * self.failed_at
+        )
+        self.patience = min(_MOST_PATIENCE, self.patience * 2) if is_same else 1.0
+
+
+LEAST_HEADROOM_SECONDS = 0.25
+"""Against clocks and networks (a quarter of a second took refusals from 0.9 % to none)."""
+_MOST_HEADROOM_SECONDS = 4.0
+_HALVED_EVERY_SECONDS = 900.0
+
+
+class Headroom:
+    """What calls leave over of each bucket, in seconds of its rate.
+
+    A level held back costs its size once, not again and again. So it doubles with each refusal
+    that the buckets do not explain, and halves with every quarter of an hour.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = LEAST_HEADROOM_SECONDS
+        self._since = 0.0
+
+    def seconds(self, now: float) -> float:
+        halvings = max(0.0, now - self._since) / _HALVED_EVERY_SECONDS
+        return max(LEAST_HEADROOM_SECONDS, self._seconds * math.exp2(-halvings))
+
+    def double(self, now: float) -> None:
+        self.resume_at(min(_MOST_HEADROOM_SECONDS, 2 * self.seconds(now)), now)
+
+    def resume_at(self, seconds: float, since: float) -> None:
+        self._seconds = seconds
+        self._since = since
+
+
+_FIRST_TRY_SECONDS = 30.0
+_LONGEST_TRY_SECONDS = 1800.0
+
+
+class AtOnce:
+    """How many calls the provider takes at once, where it was seen to refuse more; else None.
+
+    One more is tried from time to time, less often each time that it is refused.
+    """
+
+    def __init__(self) -> None:
+        self.most: int | None = None
+        self._since = 0.0
+        self._every = _FIRST_TRY_SECONDS
+
+    def limit(self, wanted: int, now: float) -> int:
+        if self.most is None:
+            return wanted
+        return min(wanted, self.most + int(max(0.0, now - self._since) / self._every))
+
+    def refused(self, in_flight: int, now: float) -> None:
+        """`in_flight` calls were being answered while one more was refused."""
+        again = self.most is not None and in_flight >= self.most
+        self._every = min(_LONGEST_TRY_SECONDS, self._every * 2) if again else _FIRST_TRY_SECONDS
+        self.resume_at(max(1, in_flight), now)
+
+    def resume_at(self, most: int | None, since: float) -> None:
+        self.most = most
+        self._since = since

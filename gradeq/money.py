@@ -1,0 +1,40 @@
+"""Amounts of money, in the one currency of the configured prices, and caps on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gradeq.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """What calls may cost: each batch unless it has a cap of its own, and each local day.
+
+    None: no cap.
+    """
+
+    per_batch: float | None = None
+    per_day: float | None = None
+
+    @property
+    def any(self) -> bool:
+        return self.per_batch is not None or self.per_day is not None
+
+
+def checked_cap(cap: float | None, what: str = "a cost cap") -> float | None:
+    """`cap` itself. Raises ConfigError unless it is None or a number above 0."""
+    if cap is not None and not 0 < cap < math.inf:
+        raise ConfigError(f"{what} must be above 0, not {cap:g}; nothing was changed")
+    return cap
+
+
+def told_short(cap: float | None) -> str:
+    """Why a batch starts fewer calls than it could."""
+    return f"cost cap: near {told(cap or 0)}, so calls wait for each other"
+
+
+def told(amount: float) -> str:
+    """For people; small sums keep their digits."""
+    return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"

@@ -1,0 +1,1 @@
+"""Overnight batches: through the providers' batch APIs, at half the price, within a day."""
