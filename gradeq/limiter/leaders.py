@@ -12,8 +12,8 @@ from gradeq.limiter.base import Cost, Usage
 
 _LIVES_SECONDS = 300.0
 """An entry lives for five minutes after its last use (Anthropic, "Prompt caching")."""
-_SHORTEST_PREFIX = 512
-"""No model caches less; what a model's own minimum is, its answers show."""
+_SHORTEST_PREFIX = 1024
+"""What most models cache at least; what a model's own minimum is, its answers show."""
 _REMEMBERED = 256
 
 

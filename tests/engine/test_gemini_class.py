@@ -41,7 +41,7 @@ async def test_limits_set_by_hand_are_kept_without_a_refusal(tmp_path):
 async def test_an_unknown_limit_is_told_by_the_first_refusal_and_then_kept(tmp_path):
     """One at a time, so that no call is on its way when a refusal comes."""
     one = {"concurrency": 1}
-    async with a_class(tmp_path, 40.0, provider=one, requests_per_minute=10) as at:
+    async with a_class(tmp_path, 40.0, provider=one, requests_per_minute=6) as at:
         results = await at.graded(essays(15))
         jobs = await at.jobs(1)
     assert {result.status for result in results.values()} == {"graded"}

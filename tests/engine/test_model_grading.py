@@ -377,7 +377,7 @@ async def tight(tmp_path: Any, sim: Simulator) -> AsyncIterator[Any]:
         )
         async with asyncio.timeout(SECONDS):
             while await state_of(at.engine, at.long.job_ids[0]) != "processing":
-                clock.advance(0.05)
+                clock.advance(0.01)
                 await turns(at.engine, 5)
         assert sim.stats.requests == 1
         yield at

@@ -18,7 +18,7 @@ from gradeq.limiter.base import LimitedBy
 from gradeq.limiter.pool import Pool
 
 QUICK = ("input tokens", "output tokens", "reserved output", "concurrency", "small account")
-SEEDS = range(1, 4)
+SEEDS = (1, 2)
 CASES = [
     pytest.param(
         name,
