@@ -16,7 +16,7 @@ from gradeq.cli.plan import Plan, with_open_batches
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.cli.remote import Daemon
 from gradeq.cli.report import SIMULATED_NOTE, Tally, report, summary, tell
-from gradeq.cli.session import Ended, Session
+from gradeq.cli.session import Ended, Session, go_on
 from gradeq.cli.signals import stopping
 from gradeq.cli.stores import inserting, reading
 from gradeq.cli.watch import Standing, Watch
@@ -57,7 +57,8 @@ class Foreground:
             async with inserting(self.config) as engine:
                 plan = await make_plan(engine)
                 watch = Watch(plan.work, self.clock)
-                # Before anything is called: what is spent counts from here.
+                # Both before anything is called: what is spent counts from here.
+                await go_on(engine, plan.work.batch_ids)
                 await watch.look(engine.store)
             self._say_what_comes(plan)
             ended = await Session(self.config, watch, stop, self.grace_seconds, self.clock).run()

@@ -79,7 +79,6 @@ class Session:
 
     async def _follow(self, engine: Engine) -> str | None:
         """What holds the rest up; None where all has ended or a stop was asked for."""
-        await _go_on(engine, self.watch.work.batch_ids)
         with progress_screen(self.clock) as screen:
             while await self._is_going_on(engine, screen):
                 if (stuck_on := why_stuck(self.watch.batches, engine)) is not None:
@@ -117,7 +116,7 @@ class Session:
             )
 
 
-async def _go_on(engine: Engine, batch_ids: Sequence[int]) -> None:
+async def go_on(engine: Engine, batch_ids: Sequence[int]) -> None:
     """Whoever starts gradeq again wants another try: what gradeq itself stopped goes on."""
     for batch_id in batch_ids:
         batch = await engine.store.batch(batch_id)

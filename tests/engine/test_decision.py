@@ -235,3 +235,11 @@ def test_a_snooze_and_a_reject_say_why():
     assert str(Snooze(30)) == "asked to be called again in 30 s"
     assert str(Snooze(30, "the plagiarism check still runs")) == "the plagiarism check still runs"
     assert Reject("not a text").why == "not a text"
+
+
+def test_a_quota_that_returns_by_itself_counts_towards_no_pause() -> None:
+    """Not even where it hits all calls on their way at once."""
+    for passes in (True, False):
+        failed = Failed(ErrorClass.QUOTA, "until Monday", passes=passes)
+        decision = decide(failed, Counters(), NOW, Random(1))
+        assert (decision.state, decision.stuck_on is None) == (JobState.PENDING, passes)

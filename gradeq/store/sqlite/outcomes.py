@@ -160,8 +160,9 @@ def _count_streaks(tx: Tx, applied: Sequence[Settlement], pause_after: int) -> N
 
 
 def _count_failure(tx: Tx, batch_id: int, one: Settlement, pause_after: int) -> None:
+    # None where it is paused: what it stands still for stays on record.
     streak = tx.value("batch_failed_alike", id=batch_id, cause=one.stuck_on)
-    if streak >= pause_after:
+    if streak is not None and streak >= pause_after:
         tx.run("batch_pause", id=batch_id, by="gradeq", reason=one.reason, now=tx.now)
 
 

@@ -92,22 +92,25 @@ class StreakSuite(Suite):
         assert await status(store, batch_id) == "paused"
 
     async def test_a_pool_s_stuck_batches_resume_together(self, store: Store) -> None:
-        """Not those that a person paused, or whose grader is not registered."""
-        batches = [await queued(store, *(f"{place}{n}" for n in range(5))) for place in "abc"]
-        stuck, by_hand, other = (batch.id for batch in batches)
-        await settle(store, *map(parked, await claim(store, 5)))
+        """Not those that a person or a cap paused, or whose grader is not registered."""
+        batches = [await queued(store, *(f"{place}{n}" for n in range(6))) for place in "abcd"]
+        stuck, by_hand, other, capped = (batch.id for batch in batches)
+        *five, late = await claim(store, 6)
+        await settle(store, *map(parked, five))
+        await settle(store, done(late))
         await store.pause(by_hand, "Anna")
-        for one in await claim(store, 5):
+        for one in await claim(store, 6):
             await settle(store, parked(one, ErrorClass.NO_GRADER))
-        assert [await status(store, one) for one in (stuck, by_hand, other)] == ["paused"] * 3
+        await settle(store, parked(await claim_one(store)))
+        await store.pause(capped, "gradeq", "its cap is reached")
+        paused = [await status(store, one.id) for one in batches]
+        assert paused == ["paused"] * 4
         assert await store.resume_stuck("elsewhere") == []
         assert await store.resume_stuck(POOL) == [stuck]
         assert await store.resume_stuck(POOL) == []
-        assert [await status(store, one) for one in (stuck, by_hand, other)] == [
-            "pending",
-            "paused",
-            "paused",
-        ]
+        assert await status(store, stuck) == "processing"
+        left = [await status(store, one) for one in (by_hand, other, capped)]
+        assert left == ["paused"] * 3
 
 
 class ConfiguredStreakSuite:
