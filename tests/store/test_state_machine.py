@@ -56,15 +56,15 @@ _PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class TestAnyOrder(SqliteMachine.TestCase):
-    settings = settings(_PATIENT, max_examples=20, stateful_step_count=40)
+    settings = settings(_PATIENT, max_examples=12, stateful_step_count=40)
 
 
 class TestMoneyInAnyOrder(SqliteMoneyMachine.TestCase):
-    settings = settings(_PATIENT, max_examples=20, stateful_step_count=40)
+    settings = settings(_PATIENT, max_examples=10, stateful_step_count=40)
 
 
 class TestNightsInAnyOrder(SqliteNights.TestCase):
-    settings = settings(_PATIENT, max_examples=25, stateful_step_count=40)
+    settings = settings(_PATIENT, max_examples=10, stateful_step_count=40)
 
 
 @pytest.mark.slow
