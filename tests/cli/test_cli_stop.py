@@ -82,7 +82,8 @@ def test_a_killed_run_goes_on_and_repeats_only_what_was_in_flight(school: School
     again(school)
     calls = school.calls()
     assert set(calls) == {fingerprint(text(n)) for n in range(PAPERS)}
-    assert sum(calls.values()) - PAPERS <= 5
+    # Five in flight, and at most as many whose answers were not on disk yet: a slot is free before.
+    assert sum(calls.values()) - PAPERS <= 10
     assert max(calls.values()) <= 2
 
 
