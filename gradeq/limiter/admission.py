@@ -133,6 +133,7 @@ class Admission:
         if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
             let_in = last_minute.requests - last_minute.refused
             accounts.guess(let_in / last_minute.seconds, now)
+            self.factor.resume_at(1.0, None, now)
             self.factor.ceiling = _GUESSED_CEILING
         self._learn_from_empty_bucket(permit.seq, now)
 

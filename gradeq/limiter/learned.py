@@ -14,6 +14,7 @@ _NEAR = 0.97
 _FAST_PER_SECOND = 0.02 / 5
 _SLOW_PER_MINUTE = 0.01
 _SAME_PLACE = 0.05
+_GUESS_DOUBLES_SECONDS = 20.0
 _MOST_PATIENCE = 4.0
 _LEAST = 1 / 64
 
@@ -36,9 +37,11 @@ class RateFactor:
 
     def value(self, now: float) -> float:
         """At most `ceiling`, which is 1 for limits that somebody told."""
-        if self.failed_at is None:
-            return self._value
         passed = max(0.0, now - self._since)
+        if self.failed_at is None:
+            # A guess of a limit that nobody told may be far too low: nothing has failed above it.
+            doublings = passed / _GUESS_DOUBLES_SECONDS if self.ceiling > 1 else 0.0
+            return min(self.ceiling, self._value * math.exp2(min(doublings, 60.0)))
         near = max(self._value, _NEAR * self.failed_at)
         fast_seconds = (near / self._value - 1) / _FAST_PER_SECOND
         if passed < fast_seconds:

@@ -58,6 +58,16 @@ def test_failing_twice_at_the_same_place_makes_patient() -> None:
     assert patient.value(NOW + 500 + after) < eager.value(NOW + after)
 
 
+def test_a_guess_grows_until_something_fails_above_it() -> None:
+    factor = RateFactor(ceiling=16.0)
+    factor.resume_at(1.0, None, NOW)
+    assert factor.value(NOW + 20) == pytest.approx(2.0)
+    assert factor.value(NOW + 3600) == 16.0
+    factor.cut(NOW + 20, used=1.2, calls=1000)
+    assert factor.value(NOW + 20) == pytest.approx(1.2, abs=0.05)
+    assert factor.value(NOW + 80) < 1.3
+
+
 def test_other_limits_make_it_forget() -> None:
     factor = RateFactor()
     factor.cut(NOW, None, 0)
