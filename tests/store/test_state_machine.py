@@ -70,16 +70,16 @@ class TestNightsInAnyOrder(SqliteNights.TestCase):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 class TestAnyOrderForLonger(SqliteMachine.TestCase):
-    settings = settings(_PATIENT, max_examples=150, stateful_step_count=60)
+    settings = settings(_PATIENT, max_examples=50, stateful_step_count=60)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 class TestMoneyInAnyOrderForLonger(SqliteMoneyMachine.TestCase):
-    settings = settings(_PATIENT, max_examples=150, stateful_step_count=60)
+    settings = settings(_PATIENT, max_examples=50, stateful_step_count=60)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 class TestNightsInAnyOrderForLonger(SqliteNights.TestCase):
-    settings = settings(_PATIENT, max_examples=200, stateful_step_count=60)
+    settings = settings(_PATIENT, max_examples=50, stateful_step_count=60)
