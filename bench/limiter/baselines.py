@@ -7,6 +7,7 @@ counted as lost, not repeated.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ from random import Random
 from types import MappingProxyType
 
 from bench.limiter.scenarios import Scenario
-from bench.limiter.simulation import Paper, Run, Simulation, StrictServer
-from bench.limiter.virtual import _least_seconds as least_seconds
+from bench.limiter.simulation import Paper, Run, Start, StrictServer, World
+from bench.limiter.virtual import least_seconds
 from gradeq.clock import ManualClock
-from gradeq.limiter.base import Bucket, Limits, Signals, Usage
+from gradeq.limiter.base import Bucket, Limits, Signals
 
 SDK_RETRIES = 2
 """The default of the Anthropic SDK (2.12, `_constants.py`)."""
@@ -37,64 +38,49 @@ class Call:
     failures: int = 0
 
 
-class Rival(Simulation):
-    """A simulation that is its own pool: what would be told to a pool is told to the rival."""
+class Rival(World[Call]):
+    """A client of somebody else's. Papers that it gives up on are `lost`."""
 
-    def __init__(
-        self, clock: ManualClock, server: StrictServer, work: list[Paper], rng: Random
-    ) -> None:
-        super().__init__(clock, server, work, rng)
+    def __init__(self, start: Start) -> None:
+        super().__init__(start)
         self.lost: list[Paper] = []
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._out)
+    def answered(self, call: Call, paper: Paper, signals: Signals) -> None:
+        """Most learn nothing from it."""
 
-    def compete(self) -> Run:
-        """Until every paper is answered or lost."""
-        return self.go(self)  # type: ignore[arg-type]
-
-    def answered(self, _call: Call, _usage: Usage, _signals: Signals) -> None:
-        """A 200."""
-
-    def refused(self, call: Call, signals: Signals) -> None:
-        """A 429."""
-        self.failed(self._taken_back(call), signals.retry_after, True)
-
-    def overloaded(self, call: Call, _signals: Signals) -> None:
-        """A 529."""
-        self.failed(self._taken_back(call), None, False)
-
-    def failed(self, call: Call, retry_after: float | None, was_refused: bool) -> None:
-        raise NotImplementedError
-
-    def _taken_back(self, call: Call) -> Call:
-        """The simulation has put the paper at the head of the queue; here its call keeps it."""
-        self.pending.popleft()
+    def refused(self, call: Call, paper: Paper, signals: Signals) -> None:
         call.failures += 1
-        return call
+        self.failed(call, signals.retry_after, was_refused=True)
+
+    def overloaded(self, call: Call, paper: Paper) -> None:
+        call.failures += 1
+        self.failed(call, None, was_refused=False)
+
+    @abstractmethod
+    def failed(self, call: Call, retry_after: float | None, *, was_refused: bool) -> None:
+        """A 429, else a 529."""
 
 
 class SdkWorkers(Rival):
     """The Anthropic SDK behind `workers` workers: each sleeps out its retries in its slot."""
 
-    def __init__(self, *world: object, workers: int, retries: int = SDK_RETRIES) -> None:
-        super().__init__(*world)  # type: ignore[arg-type]
+    def __init__(self, start: Start, *, workers: int, retries: int = SDK_RETRIES) -> None:
+        super().__init__(start)
         self._workers = workers
         self._retries = retries
 
-    def failed(self, call: Call, retry_after: float | None, _was_refused: bool) -> None:
+    def failed(self, call: Call, retry_after: float | None, *, was_refused: bool) -> None:
         if call.failures > self._retries:
             self.lost.append(call.paper)
             return
-        self._out[call] = call.paper  # type: ignore[index]
-        wait = sdk_wait(retry_after, call.failures - 1, self._rng)
-        self._later(wait, partial(self._send, call, call.paper))  # type: ignore[arg-type]
+        self.out[call] = call.paper
+        wait = sdk_wait(retry_after, call.failures - 1, self.rng)
+        self.later(wait, partial(self.send, call, call.paper))
 
-    def _dispatch(self) -> float:
-        while self.pending and len(self._out) < self._workers:
+    def dispatch(self) -> float:
+        while self.pending and len(self.out) < self._workers:
             paper = self.pending.popleft()
-            self._send(Call(paper), paper)  # type: ignore[arg-type]
+            self.send(Call(paper), paper)
         return math.inf
 
 
@@ -147,24 +133,24 @@ class Cookbook(Rival):
     headers. Other errors are tried again at once.
     """
 
-    def __init__(self, *world: object, counters: Counters) -> None:
-        super().__init__(*world)  # type: ignore[arg-type]
+    def __init__(self, start: Start, *, counters: Counters) -> None:
+        super().__init__(start)
         self._counters = counters
         self._again = deque[Call]()
         self._next: Call | None = None
         self._paused_until = -math.inf
         self._tick = 0.0
 
-    def failed(self, call: Call, _retry_after: float | None, was_refused: bool) -> None:
+    def failed(self, call: Call, retry_after: float | None, *, was_refused: bool) -> None:
         if was_refused:
             self._paused_until = self.clock.monotonic() + COOKBOOK_PAUSE_SECONDS
         if call.failures >= COOKBOOK_ATTEMPTS:
             self.lost.append(call.paper)
             return
-        self._out[call] = call.paper  # type: ignore[index]
+        self.out[call] = call.paper
         self._again.append(call)
 
-    def _dispatch(self) -> float:
+    def dispatch(self) -> float:
         now = self.clock.monotonic()
         due = max(self._paused_until, self._tick)
         if now < due:
@@ -176,7 +162,7 @@ class Cookbook(Rival):
         tokens = paper.usage.input_tokens + paper.cost.max_output_tokens
         wait = self._counters.take(tokens, now)
         if wait == 0:
-            self._send(self._next, paper)  # type: ignore[arg-type]
+            self.send(self._next, paper)
             self._next = None
         self._tick = now + max(wait, COOKBOOK_TICK_SECONDS)
         return self._tick
@@ -187,7 +173,7 @@ class Cookbook(Rival):
         if not self.pending:
             return None
         call = Call(self.pending.popleft())
-        self._out[call] = call.paper  # type: ignore[index]
+        self.out[call] = call.paper
         return call
 
 
@@ -197,18 +183,18 @@ class Aimd(Rival):
     A kind one: it heeds `retry-after`, frees the slot meanwhile, and cuts once per incident.
     """
 
-    def __init__(self, *world: object, most: int) -> None:
-        super().__init__(*world)  # type: ignore[arg-type]
+    def __init__(self, start: Start, *, most: int) -> None:
+        super().__init__(start)
         self._most = most
         self._window = 1.0
         self._resume_at = -math.inf
         self._cut_at = -math.inf
         self._sent_at: dict[Call, float] = {}
 
-    def answered(self, _call: Call, _usage: Usage, _signals: Signals) -> None:
+    def answered(self, call: Call, paper: Paper, signals: Signals) -> None:
         self._window = min(self._most, self._window + 1 / self._window)
 
-    def failed(self, call: Call, retry_after: float | None, _was_refused: bool) -> None:
+    def failed(self, call: Call, retry_after: float | None, *, was_refused: bool) -> None:
         now = self.clock.monotonic()
         self.pending.appendleft(call.paper)
         if self._sent_at.pop(call) > self._cut_at:
@@ -216,36 +202,34 @@ class Aimd(Rival):
             self._window = max(1.0, self._window / 2)
         self._resume_at = max(self._resume_at, now + (retry_after or 1.0))
 
-    def _dispatch(self) -> float:
+    def dispatch(self) -> float:
         now = self.clock.monotonic()
         if now < self._resume_at:
             return self._resume_at
-        while self.pending and len(self._out) < math.floor(self._window):
+        while self.pending and len(self.out) < math.floor(self._window):
             call = Call(self.pending.popleft())
             self._sent_at[call] = now
-            self._send(call, call.paper)  # type: ignore[arg-type]
+            self.send(call, call.paper)
         return math.inf
 
 
-Maker = Callable[[Scenario, tuple[object, ...]], Rival]
+Maker = Callable[[Scenario, Start], Rival]
 
 
 def _sdk(workers: int, retries: int) -> Maker:
-    def make(scenario: Scenario, world: tuple[object, ...]) -> Rival:
+    def make(scenario: Scenario, start: Start) -> Rival:
         at_once = min(workers, _most_at_once(scenario.limits))
-        return SdkWorkers(*world, workers=at_once, retries=retries)
+        return SdkWorkers(start, workers=at_once, retries=retries)
 
     return make
 
 
-def _cookbook(scenario: Scenario, world: tuple[object, ...]) -> Rival:
-    server = world[1]
-    assert isinstance(server, StrictServer)
-    return Cookbook(*world, counters=Counters(*told_to_cookbook(scenario.limits, server)))
+def _cookbook(scenario: Scenario, start: Start) -> Rival:
+    return Cookbook(start, counters=Counters(*told_to_cookbook(scenario.limits, start.server)))
 
 
-def _aimd(scenario: Scenario, world: tuple[object, ...]) -> Rival:
-    return Aimd(*world, most=_most_at_once(scenario.limits))
+def _aimd(scenario: Scenario, start: Start) -> Rival:
+    return Aimd(start, most=_most_at_once(scenario.limits))
 
 
 RIVALS: Mapping[str, Maker] = MappingProxyType(
@@ -300,7 +284,7 @@ def try_rival(
     name: str,
     scenario: Scenario,
     seed: int,
-    watch: Callable[[Simulation], None] | None = None,
+    watch: Callable[[Rival], None] | None = None,
 ) -> Rivalry:
     """The same run as `virtual.try_out` makes of gradeq's pool. Rivals keep nothing over a
     restart, so a scenario with one is a ValueError."""
@@ -309,12 +293,12 @@ def try_rival(
     rng, clock = Random(seed), ManualClock()
     work = scenario.work(rng)
     server = scenario.server(rng)
-    rival = RIVALS[name](scenario, (clock, server, work, rng))
+    rival = RIVALS[name](scenario, Start(clock, server, work, rng))
     for change in scenario.changes:
         rival.at(change.at, partial(server.scale, change.factor, change.at))
     if watch is not None:
         watch(rival)
-    run = rival.compete()
+    run = rival.run_until()
     return Rivalry(run, _least(scenario, seed, work, rival), len(work), len(rival.lost))
 
 

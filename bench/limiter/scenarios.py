@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from types import MappingProxyType
+from typing import Any
 
 from bench.limiter.simulation import Change, Others, Paper, StrictServer, papers
 from gradeq.limiter.base import Limits, Usage
@@ -50,14 +51,14 @@ def _with_long_ones(count: int) -> Work:
     return make
 
 
-def _strict(requests: float, **options: object) -> Callable[[Random], StrictServer]:
-    return lambda _: StrictServer(requests=requests, **options)  # type: ignore[arg-type]
+def _strict(requests: float, **options: Any) -> Callable[[Random], StrictServer]:
+    return lambda _: StrictServer(requests=requests, **options)
 
 
-def _shared(requests: float, **options: object) -> Callable[[Random], StrictServer]:
+def _shared(requests: float, **options: Any) -> Callable[[Random], StrictServer]:
     def make(rng: Random) -> StrictServer:
         others = Others(0.5, Usage(400, 80), Random(rng.random()))
-        return StrictServer(requests=requests, others=others, **options)  # type: ignore[arg-type]
+        return StrictServer(requests=requests, others=others, **options)
 
     return make
 

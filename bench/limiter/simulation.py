@@ -5,11 +5,12 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Cost, Level, Signals, Usage
@@ -252,111 +253,167 @@ class Run:
         return self.refused / self.requests
 
 
-class Simulation:
-    """Papers through a pool to a server; `go` with another pool is a restart."""
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a world begins with; all of it changes while it runs."""
 
-    def __init__(
-        self, clock: ManualClock, server: StrictServer, work: Sequence[Paper], rng: Random
-    ) -> None:
-        self.clock = clock
-        self.server = server
-        self.pending = deque(work)
+    clock: ManualClock
+    server: StrictServer
+    work: Sequence[Paper]
+    rng: Random
+
+
+Call = TypeVar("Call", bound=Hashable)
+
+
+class World(ABC, Generic[Call]):
+    """Papers, the wire and a server in virtual time. How a client sends them is a subclass's.
+
+    A client knows its calls by a `Call` of its own kind. `out` are the papers on their way, by
+    their calls; a paper is over when it is neither `pending` nor `out`.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self.clock = start.clock
+        self.server = start.server
+        self.rng = start.rng
+        self.pending = deque(start.work)
+        self.out: dict[Call, Paper] = {}
         self.run = Run()
-        self._rng = rng
         self._order = itertools.count()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
-        self._out: dict[Permit, Paper] = {}
         self._windows: list[tuple[float, float]] = []
 
-    def go(self, pool: Pool, *, until: float = math.inf) -> Run:
-        """Until all papers are answered, or `until`."""
-        self.pool = pool
-        while self.clock.monotonic() < until and (self.pending or self._out):
-            due = min(self._dispatch(), *(event[0] for event in self._events[:1]), until)
+    @abstractmethod
+    def dispatch(self) -> float:
+        """`send` what may start; when it is worth trying again, infinite where an end tells."""
+
+    @abstractmethod
+    def answered(self, call: Call, paper: Paper, signals: Signals) -> None:
+        """The call has ended well, and the paper with it."""
+
+    @abstractmethod
+    def refused(self, call: Call, paper: Paper, signals: Signals) -> None:
+        """A 429: the paper is in nobody's hand now."""
+
+    @abstractmethod
+    def overloaded(self, call: Call, paper: Paper) -> None:
+        """A 529: the paper is in nobody's hand now."""
+
+    def believed(self) -> Mapping[str, float] | None:
+        """What the client takes the levels for; None where it has no idea of them."""
+        return None
+
+    def run_until(self, until: float = math.inf) -> Run:
+        """Until no paper is left, or `until`."""
+        while self.clock.monotonic() < until and (self.pending or self.out):
+            due = min(self.dispatch(), *(event[0] for event in self._events[:1]), until)
             assert due < math.inf, f"dead-lock at {self.clock.monotonic()}"
             self.clock.advance(max(0.0, due - self.clock.monotonic()))
             self._happen()
         self.run.seconds = self.clock.monotonic()
         return self.run
 
-    def crash(self) -> None:
-        """The process dies: what it had in flight goes on at the server, and is asked again."""
-        self.run.lost_in_crashes += len(self._out)
-        self.pending.extendleft(self._out.values())
-        self._out.clear()
-
     def at(self, seconds: float, what: Callable[[], None]) -> None:
         """Let something happen, for instance to the server's limits."""
-        self._later(seconds - self.clock.monotonic(), what)
+        self.later(seconds - self.clock.monotonic(), what)
 
-    def _dispatch(self) -> float:
-        """Start what can start; return when it is worth trying again."""
-        while self.pending and self.pool.room() > 0:
-            got = self.pool.acquire(self.pending[0].cost)
-            if isinstance(got, Denied):
-                return math.inf if got.ready_at is None else got.ready_at
-            self._send(got, self.pending.popleft())
-        ready_at = self.pool.ready_at() if self.pending else None
-        return math.inf if ready_at is None else ready_at
+    def later(self, seconds: float, what: Callable[[], None]) -> None:
+        at = self.clock.monotonic() + seconds
+        heapq.heappush(self._events, (at, next(self._order), what))
+
+    def send(self, call: Call, paper: Paper) -> None:
+        self.out[call] = paper
+        self.run.requests += 1
+        self.run.most_in_flight = max(self.run.most_in_flight, len(self.out))
+        sent_at = self.clock.monotonic()
+        self.later(self._wire(), lambda: self._arrive(call, paper, sent_at))
 
     def _happen(self) -> None:
         while self._events and self._events[0][0] <= self.clock.monotonic():
             heapq.heappop(self._events)[2]()
 
-    def _later(self, seconds: float, what: Callable[[], None]) -> None:
-        at = self.clock.monotonic() + seconds
-        heapq.heappush(self._events, (at, next(self._order), what))
-
     def _wire(self) -> float:
-        return self._rng.uniform(0.02, 0.06)
+        return self.rng.uniform(0.02, 0.06)
 
-    def _send(self, permit: Permit, paper: Paper) -> None:
-        self.run.requests += 1
-        self.run.most_in_flight = max(self.run.most_in_flight, self.pool.in_flight)
-        self._out[permit] = paper
-        sent_at = self.clock.monotonic()
-        self._later(self._wire(), lambda: self._arrive(permit, paper, sent_at))
-
-    def _arrive(self, permit: Permit, paper: Paper, sent_at: float) -> None:
+    def _arrive(self, call: Call, paper: Paper, sent_at: float) -> None:
         now = self.clock.monotonic()
         self._windows = [window for window in self._windows if window[1] > now]
         self.run.inside_windows += any(read_at < sent_at for read_at, _ in self._windows)
         if self.server.is_down(now):
-            self._later(self._wire(), lambda: self._overloaded(permit))
+            self.later(self._wire(), lambda: self._overloaded(call))
             return
         wait = self.server.admit(paper, now)
         levels = self.server.levels(now)
         if wait > 0:
             signals = Signals(levels, retry_after=self.server.retry_after(wait))
             over_at = now + (signals.retry_after or 0.0)
-            self._later(self._wire(), lambda: self._refused(permit, signals, over_at))
+            self.later(self._wire(), lambda: self._refused(call, signals, over_at))
             return
         in_line = self.server.seconds_in_line(paper, now)
-        self._later(in_line + paper.seconds, lambda: self._finish(permit, paper, levels))
+        self.later(in_line + paper.seconds, lambda: self._finish(call, paper, levels))
 
-    def _finish(self, permit: Permit, paper: Paper, levels: tuple[Level, ...]) -> None:
+    def _finish(self, call: Call, paper: Paper, levels: tuple[Level, ...]) -> None:
         now = self.clock.monotonic()
         self.server.finish(paper, now)
         if self.server.headers == "end":
             levels = self.server.levels(now)
-        self._later(self._wire(), lambda: self._answered(permit, Signals(levels)))
+        self.later(self._wire(), lambda: self._answered(call, Signals(levels)))
 
-    def _answered(self, permit: Permit, signals: Signals) -> None:
-        if paper := self._out.pop(permit, None):
-            self.pool.answered(permit, paper.usage, signals)
+    def _answered(self, call: Call, signals: Signals) -> None:
+        if paper := self.out.pop(call, None):
+            self.answered(call, paper, signals)
 
-    def _refused(self, permit: Permit, signals: Signals, over_at: float) -> None:
+    def _refused(self, call: Call, signals: Signals, over_at: float) -> None:
         self.run.refused += 1
         self._windows.append((self.clock.monotonic(), over_at))
-        if paper := self._out.pop(permit, None):
-            self.pending.appendleft(paper)
-            self.pool.refused(permit, signals)
+        if paper := self.out.pop(call, None):
+            self.refused(call, paper, signals)
 
-    def _overloaded(self, permit: Permit) -> None:
+    def _overloaded(self, call: Call) -> None:
         self.run.overloaded += 1
-        if paper := self._out.pop(permit, None):
-            self.pending.appendleft(paper)
-            self.pool.overloaded(permit, Signals())
+        if paper := self.out.pop(call, None):
+            self.overloaded(call, paper)
+
+
+class Simulation(World[Permit]):
+    """gradeq's pool in such a world; `go` with another pool is a restart."""
+
+    pool: Pool
+
+    def go(self, pool: Pool, *, until: float = math.inf) -> Run:
+        """Until all papers are answered, or `until`."""
+        self.pool = pool
+        return self.run_until(until)
+
+    def crash(self) -> None:
+        """The process dies: what it had in flight goes on at the server, and is asked again."""
+        self.run.lost_in_crashes += len(self.out)
+        self.pending.extendleft(self.out.values())
+        self.out.clear()
+
+    def dispatch(self) -> float:
+        while self.pending and self.pool.room() > 0:
+            got = self.pool.acquire(self.pending[0].cost)
+            if isinstance(got, Denied):
+                return math.inf if got.ready_at is None else got.ready_at
+            self.send(got, self.pending.popleft())
+        ready_at = self.pool.ready_at() if self.pending else None
+        return math.inf if ready_at is None else ready_at
+
+    def answered(self, call: Permit, paper: Paper, signals: Signals) -> None:
+        self.pool.answered(call, paper.usage, signals)
+
+    def refused(self, call: Permit, paper: Paper, signals: Signals) -> None:
+        self.pending.appendleft(paper)
+        self.pool.refused(call, signals)
+
+    def overloaded(self, call: Permit, paper: Paper) -> None:
+        self.pending.appendleft(paper)
+        self.pool.overloaded(call, Signals())
+
+    def believed(self) -> Mapping[str, float]:
+        return {gauge.bucket.value: gauge.level for gauge in self.pool.reading().levels}
 
 
 @dataclass(frozen=True, slots=True)

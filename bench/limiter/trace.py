@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-from bench.limiter.simulation import Simulation
-from gradeq.limiter.pool import Pool
+from bench.limiter.simulation import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +30,18 @@ class Trace:
     believed: list[tuple[float, Mapping[str, float]]] = field(default_factory=list)
 
 
-def watch(trace: Trace, every: float, simulation: Simulation) -> None:
-    """Take a sample of `simulation` now and every so many seconds of its time."""
-    server = simulation.server
+def watch(trace: Trace, every: float, world: World[Any]) -> None:
+    """Take a sample of `world` now and every so many seconds of its time."""
+    server = world.server
     trace.limits = {bucket.value: meter.capacity for bucket, meter in server.buckets.items()}
-    _look(trace, every, simulation)
+    _look(trace, every, world)
 
 
-def _look(trace: Trace, every: float, simulation: Simulation) -> None:
-    now = simulation.clock.monotonic()
-    server = simulation.server
+def _look(trace: Trace, every: float, world: World[Any]) -> None:
+    now = world.clock.monotonic()
+    server = world.server
     levels = {bucket.value: meter.level(now) for bucket, meter in server.buckets.items()}
-    trace.samples.append(Sample(now, server.in_flight, simulation.run.refused, levels))
-    pool = getattr(simulation, "pool", None)
-    if isinstance(pool, Pool):
-        gauges = pool.reading().levels
-        trace.believed.append((now, {gauge.bucket.value: gauge.level for gauge in gauges}))
-    simulation.at(now + every, partial(_look, trace, every, simulation))
+    trace.samples.append(Sample(now, server.in_flight, world.run.refused, levels))
+    if (believed := world.believed()) is not None:
+        trace.believed.append((now, believed))
+    world.at(now + every, partial(_look, trace, every, world))

@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from bench.limiter.scenarios import Scenario
-from bench.limiter.simulation import Paper, Run, Simulation, bound
+from bench.limiter.simulation import Paper, Run, Simulation, Start, bound
 from gradeq.clock import ManualClock
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
@@ -47,7 +47,7 @@ def try_out(
     rng, clock = Random(seed), ManualClock()
     work = scenario.work(rng)
     server = scenario.server(rng)
-    simulation = Simulation(clock, server, work, rng)
+    simulation = Simulation(Start(clock, server, work, rng))
     for change in scenario.changes:
         simulation.at(change.at, partial(server.scale, change.factor, change.at))
     if watch is not None:
@@ -57,11 +57,11 @@ def try_out(
     if scenario.restart_at is not None:
         pool, repeated = _killed(simulation, scenario, pool, seed)
     run = simulation.go(pool)
-    least = _least_seconds(scenario, seed, work, server.share_taken(run.seconds))
+    least = least_seconds(scenario, seed, work, server.share_taken(run.seconds))
     return Trial(run, least * (1 + repeated / len(work)), len(work), pool)
 
 
-def _least_seconds(
+def least_seconds(
     scenario: Scenario, seed: int, work: Sequence[Paper], others_share: float
 ) -> float:
     """The bound. What calls that were paid twice add to it is their share of the whole."""

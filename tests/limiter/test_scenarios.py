@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from bench.limiter.scenarios import SCENARIOS
-from bench.limiter.simulation import Simulation
+from bench.limiter.simulation import Simulation, Start
 from bench.limiter.virtual import try_out
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import LimitedBy
@@ -58,7 +58,8 @@ def test_a_limiter_that_forgets_everything_in_mid_run_does_not_burst() -> None:
     """No record of the pool at the restart: one call tries it out."""
     scenario = SCENARIOS["small account"]
     rng, clock = Random(1), ManualClock()
-    simulation = Simulation(clock, scenario.server(rng), scenario.work(rng), rng)
+    start = Start(clock, scenario.server(rng), scenario.work(rng), rng)
+    simulation = Simulation(start)
     simulation.go(Pool("first", scenario.limits, clock=clock, rng=rng), until=90.0)
     simulation.crash()
     run = simulation.go(Pool("second", scenario.limits, clock=clock, rng=rng))
