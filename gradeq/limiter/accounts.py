@@ -14,6 +14,7 @@ from gradeq.limiter.state import Anchor, BucketState
 MINUTE = 60.0
 _LONG_WINDOW_SECONDS = 3600.0
 _PLENTY = 0.1
+_CHARGED_BEFORE = (Bucket.REQUESTS, Bucket.INPUT_TOKENS)
 _FORGOTTEN_AFTER_SECONDS = 3600.0
 """At rest, and then at the next start: what a refusal told of a limit is asked for anew."""
 
@@ -134,9 +135,16 @@ class Account:
         return self.meter.level(now) >= max(need, _PLENTY * self.meter.capacity)
 
     def cut(self, need: float, wait: float, now: float) -> None:
-        """`need` will be there after `wait` seconds, not before."""
+        """`need` will be there after `wait` seconds, not before.
+
+        A provider that says one second means at most one: a bucket that is charged before the
+        call was just empty then, and not in debt.
+        """
         self.is_assumed = False
-        self.meter.correct(min(self.meter.level(now), need - self.meter.rate * wait), now)
+        level = need - self.meter.rate * wait
+        if wait <= 1 and self.bucket in _CHARGED_BEFORE:
+            level = max(0.0, level)
+        self.meter.correct(min(self.meter.level(now), level), now)
 
     def state(self, anchor: Anchor) -> BucketState:
         return BucketState(

@@ -15,6 +15,7 @@ from gradeq.limiter.breaker import Breaker
 from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.gate import Gate
 from gradeq.limiter.learned import AtOnce, Headroom, RateFactor
+from gradeq.limiter.opening import OVER, Opening
 from gradeq.limiter.pace import FASTEST, Pace
 from gradeq.limiter.parking import Parking
 from gradeq.limiter.permit import Charges, Denied, Permit
@@ -43,7 +44,14 @@ class Admission:
     """
 
     def __init__(
-        self, limits: Limits, clock: Clock, rng: Random, park_after: int, state: PoolState | None
+        self,
+        limits: Limits,
+        clock: Clock,
+        rng: Random,
+        *,
+        park_after: int,
+        state: PoolState | None,
+        opening: Opening | None,
     ) -> None:
         self.wanted = Wanted(
             limits.concurrency,
@@ -62,6 +70,8 @@ class Admission:
         self._scaled_at = -math.inf
         self._last_empty: _Empty | None = None
         self.gate = Gate()
+        is_wish = limits.keeps_pace
+        self.opening = opening or Opening(state.opened if state else OVER if is_wish else 0)
         self.pace = Pace()
         self.breaker = Breaker(rng)
         self.parking = Parking(clock, park_after)
@@ -81,11 +91,13 @@ class Admission:
         if self.parking.is_parked:
             return Denied(self.parking.ready_at, LimitedBy.PARKED)
         self._scale(now)
-        until, reason = max(self._waits(charges, now))
-        must_wait = until > now + TOLERANCE_SECONDS
+        waits = list(self._waits(charges, now))
         if self.breaker.slots(in_flight, self.concurrency) == 0:
+            until, reason = max(waits)
+            must_wait = until > now + TOLERANCE_SECONDS
             return Denied(None, reason if must_wait else self._reason_of_no_slot(in_flight))
-        return Denied(until, reason) if must_wait else None
+        until, reason = max((*waits, (self.opening.ready_at(), LimitedBy.REQUESTS)))
+        return Denied(until, reason) if until > now + TOLERANCE_SECONDS else None
 
     def room(self, charges: Charges, in_flight: int, now: float, *, is_guess: bool) -> int:
         """How many calls with these charges can start at `now`, given that one can.
@@ -97,6 +109,8 @@ class Admission:
             return min(1, room)
         if pace := self.pace.tune(self.accounts.requests, now):
             room = min(room, pace.times(1, now))
+        if (few := self.opening.room(now)) is not None:
+            room = min(room, few)
         for account in self.accounts:
             charge = charges[account.bucket]
             room = min(room, account.meter.times(charge.total, now, spare=charge.spare))
@@ -123,7 +137,7 @@ class Admission:
         self._is_cold = False
         accounts = self.accounts
         has_enough = accounts.are_cleared_by(permit, now)
-        if accounts.requests is not None and not self.pace.short_window:
+        if permit.in_a_crowd and accounts.requests is not None and not self.pace.short_window:
             if has_enough or accounts.have_plenty(permit.charges, now):
                 self.pace.short_window = True
                 return
@@ -133,15 +147,19 @@ class Admission:
         if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
             let_in = last_minute.requests - last_minute.refused
             accounts.guess(let_in / last_minute.seconds, now)
+            self.factor.forget()
             self.factor.resume_at(1.0, None, now)
             self.factor.ceiling = _GUESSED_CEILING
+        if all(account.reported_seq < 0 for account in accounts):
+            self.opening.refused()
         self._learn_from_empty_bucket(permit.seq, now)
 
     def _learn_from_empty_bucket(self, seq: int, now: float) -> None:
         """One refusal tells a level; the next one tells what came in between, which is the rate."""
         last, taken = self._last_empty, self.accounts.taken()
         self._last_empty = _Empty(now, seq, taken)
-        self.headroom.double(now)
+        if self.factor.is_well_known:
+            self.headroom.double(now)
         if last is not None and now - last.at <= _TELLS_FOR_SECONDS:
             used = self.accounts.share_used(last.taken, now - last.at)
             self.factor.cut(now, used, seq - last.seq)
@@ -176,7 +194,9 @@ class Admission:
             learned_factor=self.factor.value(now),
             failed_at=self.factor.failed_at,
             patience=self.factor.patience,
+            calls_known=self.factor.calls_known,
             headroom_seconds=self.headroom.seconds(now),
+            opened=self.opening.steps,
             is_guessed=self.accounts.is_guessed,
             most_at_once=self.at_once.most,
             auto_level=self.wanted.knee.level if self.wanted.is_auto else None,
@@ -198,6 +218,7 @@ class Admission:
         self.pace.slow_down.resume_at(state.rate_factor, anchor.monotonic)
         self.factor.resume_at(state.learned_factor, state.failed_at, anchor.monotonic)
         self.factor.patience = state.patience
+        self.factor.calls_known = state.calls_known
         self.headroom.resume_at(state.headroom_seconds, anchor.monotonic)
         self.at_once.resume_at(state.most_at_once, anchor.monotonic)
         if state.auto_level is not None:

@@ -97,23 +97,20 @@ class Estimates:
     def __init__(self, limits: Limits) -> None:
         self._reserves_output = limits.reserves_output
         self._counts_cache_reads = limits.counts_cache_reads
-        self._metered_input = Ratio()
-        self._whole_input = Ratio()
+        self._input = Ratio()
         self._outputs: dict[str, Average] = {}
         self.typical = Typical()
         self.seconds = Average()
 
-    def expected(self, cost: Cost) -> Charges:
-        """What to reserve for a call."""
-        whole = self._whole_input.scale(cost.input_tokens)
-        spare = self._whole_input.spare(cost.input_tokens)
+    def expected(self, cost: Cost, cached_tokens: int = 0) -> Charges:
+        """What to reserve for a call that will find `cached_tokens` of its input in a cache."""
+        whole = self._input.scale(cost.input_tokens)
+        spare = self._input.spare(cost.input_tokens)
+        metered = whole if self._counts_cache_reads else max(0, whole - cached_tokens)
         output = self._expected_output(cost)
         charges = {
             Bucket.REQUESTS: _ONE_REQUEST,
-            Bucket.INPUT_TOKENS: Charge(
-                self._metered_input.scale(cost.input_tokens),
-                spare=self._metered_input.spare(cost.input_tokens),
-            ),
+            Bucket.INPUT_TOKENS: Charge(metered, spare=spare),
             Bucket.OUTPUT_TOKENS: Charge(at_end=output),
             Bucket.TOKENS: Charge(whole, output, spare),
         }
@@ -143,9 +140,7 @@ class Estimates:
         return charges
 
     def learn(self, permit: Permit, usage: Usage, seconds: float) -> None:
-        raw = permit.cost.input_tokens
-        self._metered_input.learn(self._metered(usage), raw)
-        self._whole_input.learn(usage.input_tokens, raw)
+        self._input.learn(usage.input_tokens, permit.cost.input_tokens)
         if usage.output_tokens > 0:
             self._output(permit.cost.like).learn(usage.output_tokens)
         self.seconds.learn(seconds)

@@ -21,6 +21,7 @@ _REMEMBERED = 256
 class _Prefix:
     leader: int | None = None
     warm_until: float = 0.0
+    cached_tokens: int = 0
     is_ignored: bool = False
 
 
@@ -45,21 +46,28 @@ class Leaders:
             known.leader = seq
 
     def answered(self, seq: int, cost: Cost, usage: Usage, now: float) -> None:
-        """Its usage tells whether the provider caches this prefix at all."""
-        known = self._prefixes.get(cost.like)
-        if known is None:
-            return
-        if usage.cache_read_tokens or usage.cache_write_tokens:
+        """Its usage tells whether the provider caches this prefix at all, and how much of it."""
+        if cached := usage.cache_read_tokens + usage.cache_write_tokens:
+            known = self._known(cost.like)
             known.warm_until = now + _LIVES_SECONDS
-        elif known.leader == seq:
-            known.is_ignored = True
+            known.cached_tokens = cached
+        elif self._leads(seq, cost):
+            self._prefixes[cost.like].is_ignored = True
         self.ended(seq, cost)
+
+    def cached_tokens(self, cost: Cost, now: float) -> int:
+        """What a call that starts now will find in the cache."""
+        known = self._prefixes.get(cost.like)
+        return known.cached_tokens if known is not None and now < known.warm_until else 0
 
     def ended(self, seq: int, cost: Cost) -> None:
         """Without an answer: the next call leads."""
+        if self._leads(seq, cost):
+            self._prefixes[cost.like].leader = None
+
+    def _leads(self, seq: int, cost: Cost) -> bool:
         known = self._prefixes.get(cost.like)
-        if known is not None and known.leader == seq:
-            known.leader = None
+        return known is not None and known.leader == seq
 
     def _known(self, like: str) -> _Prefix:
         if like not in self._prefixes and len(self._prefixes) >= _REMEMBERED:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 _CUT = 0.92
-_CALLS_THAT_TELL_HALF = 30
+_FEW = 3
+_MANY = 30
 _NEAR = 0.97
 _FAST_PER_SECOND = 0.02 / 5
 _SLOW_PER_MINUTE = 0.01
@@ -32,8 +33,14 @@ class RateFactor:
         self.ceiling = ceiling
         self.failed_at: float | None = None
         self.patience = 1.0
+        self.calls_known = _FEW
+        """How many calls the present value rests on, 3 to 30: as many more would count as much."""
         self._value = 1.0
         self._since = 0.0
+
+    @property
+    def is_well_known(self) -> bool:
+        return self.calls_known >= _MANY
 
     def value(self, now: float) -> float:
         """At most `ceiling`, which is 1 for limits that somebody told."""
@@ -52,14 +59,16 @@ class RateFactor:
     def cut(self, now: float, used: float | None, calls: int) -> None:
         """A call was refused. `used` is the share of the limits that `calls` calls have used since
         the last refusal: the buckets were empty then and are empty now, so that is what they hold.
-        A few calls tell it only roughly, as any count of random events.
+        A few calls tell it only roughly, as any count of random events; but what was believed
+        before the first refusals rests on fewer still.
         """
         failed_at = before = self.value(now)
         value = before * _CUT
         if used is not None and used < before:
-            weight = calls / (calls + _CALLS_THAT_TELL_HALF)
-            failed_at = weight * used + (1 - weight) * before
+            weight = calls / (calls + self.calls_known)
+            failed_at = before * (max(_LEAST, used) / before) ** weight
             value = min(value, failed_at)
+            self.calls_known = min(_MANY, self.calls_known + calls)
         self._heed(failed_at)
         self.resume_at(max(_LEAST, value), failed_at, now)
 
@@ -72,6 +81,7 @@ class RateFactor:
         """The limits are others now: whatever was learned does not hold for them."""
         self.failed_at = None
         self.patience = 1.0
+        self.calls_known = _FEW
         self._value = 1.0
 
     def _heed(self, failed_at: float) -> None:
@@ -110,7 +120,8 @@ class Headroom:
         self._since = since
 
 
-_FIRST_TRY_SECONDS = 30.0
+_FIRST_TRY_SECONDS = 120.0
+_MOST_TRIES_IN_A_ROW = 10
 _LONGEST_TRY_SECONDS = 1800.0
 _TOGETHER_SECONDS = 0.5
 
@@ -118,7 +129,8 @@ _TOGETHER_SECONDS = 0.5
 class AtOnce:
     """How many calls the provider takes at once, where it was seen to refuse more; else None.
 
-    One more is tried from time to time, less often each time that it is refused.
+    One more is tried after two minutes, then two more, four more and so on for as long as nothing
+    is refused; less often each time that the first one is.
     """
 
     def __init__(self) -> None:
@@ -129,13 +141,16 @@ class AtOnce:
     def limit(self, wanted: int, now: float) -> int:
         if self.most is None:
             return wanted
-        return min(wanted, self.most + int(max(0.0, now - self._since) / self._every))
+        tries = min(_MOST_TRIES_IN_A_ROW, int(max(0.0, now - self._since) / self._every))
+        return min(wanted, self.most + 2**tries - 1)
 
     def refused(self, in_flight: int, now: float) -> None:
         """`in_flight` calls were being answered while one more was refused."""
+        if in_flight == 0:
+            return
         again = self.most is not None and in_flight >= self.most
         self._every = min(_LONGEST_TRY_SECONDS, self._every * 2) if again else _FIRST_TRY_SECONDS
-        self.resume_at(max(1, in_flight), now)
+        self.resume_at(in_flight, now)
 
     def also_refused(self, in_flight: int, now: float) -> None:
         """Another call that was sent together with the refused one: fewer are being answered."""

@@ -49,12 +49,14 @@ class SlowDown:
 class Pace:
     """A bucket of one second's requests, refilled at the rate of the minute's limit.
 
-    It refills up to three times as fast while responses show that more than 4 % of the minute's
-    requests are left, and never faster than the limit where a shorter window was seen.
+    It refills up to three times as fast, the more so the more of the minute's requests is left:
+    at the limit where just the headroom is, thrice where responses show 4 % or more. It never
+    refills faster than the limit where a shorter window was seen.
     """
 
     def __init__(self) -> None:
         self._meter: Meter | None = None
+        self._second: Meter | None = None
         self.short_window = False
         self.slow_down = SlowDown()
 
@@ -62,23 +64,27 @@ class Pace:
         """The bucket as it is at `now`; None while no rate is known."""
         base = self._base_rate(requests, now)
         if base is None:
-            self._meter = None
+            self._meter = self._second = None
             return None
         rate = base * self._haste(requests, base, now)
         capacity = max(1.0, base * self._window())
-        if self._meter is None:
-            self._meter = Meter(rate, capacity, level=1.0, now=now)
-        elif (self._meter.rate, self._meter.capacity) != (rate, capacity):
-            self._meter.retune(rate, capacity, now)
+        self._meter = _tuned(self._meter, rate, capacity, 1.0, now)
+        a_second_s = max(1.0, base)
+        self._second = _tuned(self._second, base, a_second_s, a_second_s, now)
         return self._meter
 
-    def take(self, now: float) -> None:
-        if self._meter is not None:
-            self._meter.take(1, now)
+    def take(self, now: float) -> bool:
+        """A call starts; True where it is one of so many that a limit of each second may say no."""
+        if self._meter is None or self._second is None:
+            return True
+        self._meter.take(1, now)
+        self._second.take(1, now)
+        return self._second.level(now) < self._second.capacity / 2
 
     def give(self) -> None:
-        if self._meter is not None:
+        if self._meter is not None and self._second is not None:
             self._meter.give(1)
+            self._second.give(1)
 
     def _base_rate(self, requests: Account | None, now: float) -> float | None:
         slowed = self.slow_down.rate(now)
@@ -92,9 +98,22 @@ class Pace:
         if not (requests.is_reported or requests.is_assumed):
             return 1.0
         meter = requests.meter
-        is_slowed = base < meter.rate
-        has_plenty = meter.level(now) > _PLENTY * meter.capacity
-        return FASTEST if has_plenty and not is_slowed else 1.0
+        if base < meter.rate:
+            return 1.0
+        kept = 1 + meter.headroom * meter.rate
+        plenty = max(_PLENTY * meter.capacity, 2 * kept)
+        share = (meter.level(now) - kept) / (plenty - kept)
+        return 1 + (FASTEST - 1) * min(1.0, max(0.0, share))
 
     def _window(self) -> float:
         return _CAREFUL_WINDOW_SECONDS if self.short_window else _WINDOW_SECONDS
+
+
+def _tuned(
+    meter: Meter | None, rate: float, capacity: float, first_level: float, now: float
+) -> Meter:
+    if meter is None:
+        return Meter(rate, capacity, level=first_level, now=now)
+    if (meter.rate, meter.capacity) != (rate, capacity):
+        meter.retune(rate, capacity, now)
+    return meter

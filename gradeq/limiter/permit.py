@@ -56,6 +56,8 @@ class Permit:
     mark: Mark
     is_first: bool = False
     """True for the call that tries out a pool of which nothing is known."""
+    in_a_crowd: bool = True
+    """True where so many started within a second that a limit of each second may refuse it."""
 
 
 @dataclass(frozen=True, slots=True)

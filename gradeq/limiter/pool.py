@@ -15,6 +15,7 @@ from gradeq.limiter.base import Cost, LimitedBy, Limits, Signals, Usage
 from gradeq.limiter.estimates import REFUSED, UNUSED, Estimates
 from gradeq.limiter.gate import Epoch
 from gradeq.limiter.leaders import Leaders
+from gradeq.limiter.opening import Opening
 from gradeq.limiter.permit import Charges, Denied, Permit
 from gradeq.limiter.reading import Gauge, Hour, Minute, Reading, Tally
 from gradeq.limiter.state import PoolState, Setup
@@ -33,8 +34,8 @@ class Pool:
     Every permit ends in exactly one of `release`, `answered`, `refused`, `overloaded`,
     `loading`, `failed` or `unmendable`. `on_change` is called with the pool after each change of
     what `state()` would tell; let it only take a note. With a `state` the pool goes on where
-    that left off; without one it has no tokens to spend and lets one call try. `setup` says whose
-    pool it is.
+    that left off; without one it has no tokens to spend and lets one call try, and `opening` (a new
+    one by default) spaces the next ones. `setup` says whose pool it is.
 
     Raises ConfigError for a concurrency below 1 or a limit that is not above 0.
     """
@@ -50,6 +51,7 @@ class Pool:
         setup: Setup | None = None,
         on_change: Callable[[Pool], None] | None = None,
         park_after: int = PARK_AFTER,
+        opening: Opening | None = None,
     ) -> None:
         _check(name, limits)
         self.name = name
@@ -68,7 +70,9 @@ class Pool:
         self._minute = Minute(clock.monotonic())
         self._refused = Hour()
         self._tally = Tally(clock.monotonic())
-        self._admission = Admission(limits, clock, rng, park_after, state)
+        self._admission = Admission(
+            limits, clock, rng, park_after=park_after, state=state, opening=opening
+        )
         self._admission.parking.setup = self.setup.fingerprint
 
     @property
@@ -99,7 +103,7 @@ class Pool:
         None when only the end of a call, or a person, can change that.
         """
         now = self._clock.monotonic()
-        denied = self._admission.denial(self._typical_charges(), self.in_flight, now)
+        denied = self._admission.denial(self._typical_charges(now), self.in_flight, now)
         return now if denied is None else denied.ready_at
 
     def acquire(self, cost: Cost) -> Permit | Denied:
@@ -108,7 +112,7 @@ class Pool:
         Raises NeverFits where the call needs more than a bucket can hold.
         """
         now = self._clock.monotonic()
-        charges = self._estimates.expected(cost)
+        charges = self._expected(cost, now)
         self._admission.accounts.check(charges)
         denied = self._admission.denial(charges, self.in_flight, now)
         if denied is None and self._leaders.must_wait(cost, now):
@@ -242,7 +246,7 @@ class Pool:
             in_flight=self.in_flight,
             room=room,
             concurrency=self._admission.allowed_in_flight,
-            concurrency_needed=self._concurrency_needed(),
+            concurrency_needed=self._concurrency_needed(now),
             wait_seconds=self._admission.wait_seconds(now),
             last_minute=self._minute.read(now),
             levels=tuple(
@@ -258,12 +262,15 @@ class Pool:
             at_ms=self._clock.now_ms(),
         )
 
-    def _typical_charges(self) -> Charges:
-        return self._estimates.expected(self._estimates.typical.cost or _UNKNOWN)
+    def _typical_charges(self, now: float) -> Charges:
+        return self._expected(self._estimates.typical.cost or _UNKNOWN, now)
+
+    def _expected(self, cost: Cost, now: float) -> Charges:
+        return self._estimates.expected(cost, self._leaders.cached_tokens(cost, now))
 
     def _look(self, now: float) -> tuple[LimitedBy, int]:
         """What holds the next typical call back, and how many of them could start."""
-        charges = self._typical_charges()
+        charges = self._typical_charges(now)
         denied = self._admission.denial(charges, self.in_flight, now)
         if denied is not None:
             return denied.reason, 0
@@ -275,10 +282,11 @@ class Pool:
         self._newest_seq += 1
         mark = self._admission.accounts.reserve(charges, now)
         is_first, self._admission.is_untried = self._admission.is_untried, False
-        permit = Permit(self._newest_seq, now, cost, charges, mark, is_first)
+        in_a_crowd = self._admission.pace.take(now)
+        permit = Permit(self._newest_seq, now, cost, charges, mark, is_first, in_a_crowd)
         self._open.add(permit.seq)
         self._leaders.started(permit.seq, cost, now)
-        self._admission.pace.take(now)
+        self._admission.opening.started(now)
         self._admission.breaker.started(permit.seq)
         self._estimates.typical.learn(cost)
         self._tally.note(LimitedBy.NOTHING, now)
@@ -316,14 +324,14 @@ class Pool:
             permit.seq, newest_seq=self._newest_seq, calls=calls, now=now, asked=asked
         )
 
-    def _concurrency_needed(self) -> int | None:
+    def _concurrency_needed(self, now: float) -> int | None:
         seconds = self._estimates.seconds.value
-        rate = self._admission.accounts.calls_per_second(self._typical_charges())
+        rate = self._admission.accounts.calls_per_second(self._typical_charges(now))
         return None if rate is None or seconds is None else max(1, math.ceil(rate * seconds))
 
     def _needed_with_headroom(self, now: float) -> int | None:
         seconds = self._estimates.seconds.value
-        rate = self._admission.accounts.calls_per_second(self._typical_charges())
+        rate = self._admission.accounts.calls_per_second(self._typical_charges(now))
         if rate is None or seconds is None:
             return None
         return needed_for(rate, seconds, self._admission.haste(now))

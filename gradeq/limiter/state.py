@@ -11,6 +11,7 @@ import msgspec
 
 from gradeq.clock import Clock
 from gradeq.limiter.base import Bucket, LimitedBy
+from gradeq.limiter.opening import OVER
 
 _Positive = Annotated[float, msgspec.Meta(gt=0)]
 
@@ -63,7 +64,11 @@ class PoolState:
     failed_at: _Positive | None = None
     """The share at which calls were refused last."""
     patience: Annotated[float, msgspec.Meta(ge=1)] = 1.0
+    calls_known: Annotated[int, msgspec.Meta(ge=3, le=30)] = 3
+    """How many calls `learned_factor` rests on."""
     headroom_seconds: _Positive = 0.25
+    opened: Annotated[int, msgspec.Meta(ge=0, le=OVER)] = OVER
+    """How far the opening has come."""
     is_guessed: bool = False
     """True where nobody told a limit and refusals alone show one."""
     most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None

@@ -7,6 +7,7 @@ from typing import Any
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Cost, Level, Limits, Signals, Usage
+from gradeq.limiter.opening import OVER, Opening
 from gradeq.limiter.permit import Denied, Permit
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Gauge
@@ -18,7 +19,9 @@ SILENT = Signals()
 
 
 def a_pool(clock: ManualClock, limits: Limits | None = None, **options: Any) -> Pool:
+    """One that lets everything start at once unless `opening` says otherwise."""
     options.setdefault("rng", Random(1))
+    options.setdefault("opening", Opening(OVER))
     return Pool("anthropic:claude", limits or Limits(), clock=clock, **options)
 
 

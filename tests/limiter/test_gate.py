@@ -116,6 +116,7 @@ def test_when_nobody_knows_the_wait_doubles_until_an_answer(clock: ManualClock) 
         clock.advance(wait(pool, clock))
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
     pool.answered(started(pool), USED, SILENT)
+    clock.advance(wait(pool, clock))
     pool.refused(started(pool), SILENT)
     assert wait(pool, clock) < 2
 

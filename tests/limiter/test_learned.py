@@ -44,8 +44,15 @@ def test_many_calls_between_two_refusals_tell_the_rate() -> None:
 
 def test_a_few_calls_tell_it_only_roughly() -> None:
     factor = RateFactor()
-    factor.cut(NOW, used=0.5, calls=3)
-    assert 0.85 < factor.value(NOW) <= 0.92
+    factor.cut(NOW, used=0.5, calls=3000)
+    factor.cut(NOW, used=0.1, calls=3)
+    assert 0.4 < factor.value(NOW) <= 0.46
+
+
+def test_but_what_was_only_believed_rests_on_fewer_still() -> None:
+    factor = RateFactor()
+    factor.cut(NOW, used=0.5, calls=9)
+    assert 0.5 < factor.value(NOW) < 0.65
 
 
 def test_failing_twice_at_the_same_place_makes_patient() -> None:
@@ -108,11 +115,24 @@ def test_calls_at_once_are_tried_out_less_and_less_often() -> None:
     assert at_once.limit(100, NOW) == 100
     at_once.refused(20, NOW)
     assert at_once.limit(100, NOW) == 20
-    assert at_once.limit(100, NOW + 30) == 21
+    assert at_once.limit(100, NOW + 120) == 21
     assert at_once.limit(5, NOW) == 5
-    at_once.refused(20, NOW + 30)
-    assert at_once.limit(100, NOW + 61) == 20
-    assert at_once.limit(100, NOW + 90) == 21
+    at_once.refused(20, NOW + 120)
+    assert at_once.limit(100, NOW + 241) == 20
+    assert at_once.limit(100, NOW + 360) == 21
+
+
+def test_the_longer_no_call_at_once_is_refused_the_more_are_tried() -> None:
+    at_once = AtOnce()
+    at_once.refused(1, NOW)
+    seen = [at_once.limit(100, NOW + 120 * tries) for tries in range(8)]
+    assert seen == [1, 2, 4, 8, 16, 32, 64, 100]
+
+
+def test_a_call_that_is_refused_alone_tells_nothing_of_calls_at_once() -> None:
+    at_once = AtOnce()
+    at_once.refused(0, NOW)
+    assert at_once.most is None
 
 
 def test_calls_sent_together_tell_how_many_were_taken() -> None:
@@ -207,7 +227,7 @@ def test_what_was_learned_survives_a_restart(clock: ManualClock) -> None:
     for _ in range(4):
         answer_all(pool, clock, 30)
         pool.refused(started(pool), Signals(retry_after=1.0))
-        clock.advance(2)
+        clock.advance(3)
     stored = PoolState.from_dict(pool.state().to_dict())
     again = a_pool(clock, Limits(100, 600), state=stored)
     assert stored.learned_factor < 0.95

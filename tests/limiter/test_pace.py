@@ -7,6 +7,7 @@ import pytest
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import LimitedBy, Limits, Signals
 from gradeq.limiter.pace import SlowDown
+from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 
 from .helpers import (
@@ -58,19 +59,38 @@ def test_three_times_the_pace_while_the_provider_shows_plenty(clock: ManualClock
     assert sent_in(pool, clock, 4) == pytest.approx(120, abs=2)
 
 
-def test_no_faster_than_the_limit_when_little_is_left(clock: ManualClock) -> None:
+def test_little_that_is_left_is_used_up_and_then_the_limit_kept(clock: ManualClock) -> None:
     pool = a_pool(clock, MANY)
     warm_up(pool, clock, told(requests=(600, 20)))
     start_all(pool)
-    assert sent_in(pool, clock, 10) == pytest.approx(100, abs=5)
+    assert sent_in(pool, clock, 10) == pytest.approx(100 + 20 - 4, abs=2)
+    assert sent_in(pool, clock, 10) == pytest.approx(100, abs=1)
+
+
+def test_the_less_is_left_the_less_haste(clock: ManualClock) -> None:
+    def sent_with(left: int) -> int:
+        pool = a_pool(clock, MANY)
+        warm_up(pool, clock, told(requests=(6000, left)))
+        start_all(pool)
+        return sent_in(pool, clock, 0.25)
+
+    assert sent_with(3000) == pytest.approx(75, abs=1)
+    assert sent_with(150) == pytest.approx(50, abs=4)
+    assert sent_with(80) < 40
+
+
+def an_eager_second(pool: Pool, clock: ManualClock) -> Permit:
+    """As many calls as one second allows while there is plenty; the last one."""
+    start_all(pool)
+    sent_in(pool, clock, 1.0)
+    return started(pool)
 
 
 def test_a_refusal_in_spite_of_plenty_shows_a_short_window(clock: ManualClock) -> None:
     pool = a_pool(clock, MANY)
     warm_up(pool, clock, told(requests=(600, 500)))
-    permits = start_all(pool)
-    clock.advance(1)
-    pool.refused(permits[0], Signals(told(requests=(600, 480)).levels, retry_after=1.0))
+    last = an_eager_second(pool, clock)
+    pool.refused(last, Signals(told(requests=(600, 480)).levels, retry_after=1.0))
     assert pool.state().short_window
     clock.advance(3)
     start_all(pool)
@@ -84,10 +104,21 @@ def test_a_refusal_by_an_empty_bucket_shows_nothing_new(clock: ManualClock) -> N
     assert not pool.state().short_window
 
 
+def test_a_refusal_of_one_of_few_shows_no_short_window(clock: ManualClock) -> None:
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(600, 500)))
+    clock.advance(1)
+    _, last = started(pool), started(pool)
+    pool.refused(last, Signals(told(requests=(600, 500)).levels, retry_after=1.0))
+    assert not pool.state().short_window
+    assert pool.state().most_at_once == 1
+
+
 def test_the_short_window_is_remembered(clock: ManualClock) -> None:
     pool = a_pool(clock, MANY)
     warm_up(pool, clock, told(requests=(600, 500)))
-    pool.refused(started(pool), Signals(told(requests=(600, 500)).levels, retry_after=1.0))
+    last = an_eager_second(pool, clock)
+    pool.refused(last, Signals(told(requests=(600, 490)).levels, retry_after=1.0))
     assert a_pool(clock, MANY, state=pool.state()).state().short_window
 
 
