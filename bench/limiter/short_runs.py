@@ -169,7 +169,7 @@ _ALL = (
     ShortRun(
         "failed calls count",
         "refused calls use up requests too",
-        560,
+        800,
         _limited(failed_calls_count=True),
     ),
     ShortRun(
@@ -189,14 +189,14 @@ _ALL = (
     ShortRun(
         "set twice too high",
         "configured twice as high as they are; headers tell the truth",
-        560,
+        800,
         _limited(),
         configured={"requests_per_minute": 2400},
     ),
     ShortRun(
         "set twice too high, no headers",
         "as before, and nothing tells of it but refusals",
-        560,
+        800,
         _limited(headers=False),
         configured={"requests_per_minute": 2400},
     ),
