@@ -379,7 +379,7 @@ class World(ABC, Generic[Call]):
 class Simulation(World[Permit]):
     """gradeq's pool in such a world; `go` with another pool is a restart."""
 
-    pool: Pool
+    pool: Pool | None = None
 
     def go(self, pool: Pool, *, until: float = math.inf) -> Run:
         """Until all papers are answered, or `until`."""
@@ -393,26 +393,34 @@ class Simulation(World[Permit]):
         self.out.clear()
 
     def dispatch(self) -> float:
-        while self.pending and self.pool.room() > 0:
-            got = self.pool.acquire(self.pending[0].cost)
+        pool = self._in_use
+        while self.pending and pool.room() > 0:
+            got = pool.acquire(self.pending[0].cost)
             if isinstance(got, Denied):
                 return math.inf if got.ready_at is None else got.ready_at
             self.send(got, self.pending.popleft())
-        ready_at = self.pool.ready_at() if self.pending else None
+        ready_at = pool.ready_at() if self.pending else None
         return math.inf if ready_at is None else ready_at
 
+    @property
+    def _in_use(self) -> Pool:
+        assert self.pool is not None, "it has not begun"
+        return self.pool
+
     def answered(self, call: Permit, paper: Paper, signals: Signals) -> None:
-        self.pool.answered(call, paper.usage, signals)
+        self._in_use.answered(call, paper.usage, signals)
 
     def refused(self, call: Permit, paper: Paper, signals: Signals) -> None:
         self.pending.appendleft(paper)
-        self.pool.refused(call, signals)
+        self._in_use.refused(call, signals)
 
     def overloaded(self, call: Permit, paper: Paper) -> None:
         self.pending.appendleft(paper)
-        self.pool.overloaded(call, Signals())
+        self._in_use.overloaded(call, Signals())
 
-    def believed(self) -> Mapping[str, float]:
+    def believed(self) -> Mapping[str, float] | None:
+        if self.pool is None:
+            return None
         return {gauge.bucket.value: gauge.level for gauge in self.pool.reading().levels}
 
 

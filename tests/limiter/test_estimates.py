@@ -96,6 +96,16 @@ def test_what_a_cache_served_is_free_unless_the_provider_counts_it() -> None:
     assert counted.actual(a_permit(counted), used)[Bucket.INPUT_TOKENS].total == 1000
 
 
+def test_what_a_cache_will_serve_is_not_reserved_where_it_is_free() -> None:
+    free = after(Estimates(Limits()), Usage(1200, 400, cache_read_tokens=900))
+    assert free.expected(COST, cached_tokens=900)[Bucket.INPUT_TOKENS].at_start == 300
+    assert free.expected(COST, cached_tokens=900)[Bucket.TOKENS].at_start == 1200
+    assert free.expected(COST)[Bucket.INPUT_TOKENS].at_start == 1200
+    assert free.expected(COST, cached_tokens=5000)[Bucket.INPUT_TOKENS].at_start == 0
+    counted = Estimates(Limits(counts_cache_reads=True))
+    assert counted.expected(COST, cached_tokens=900)[Bucket.INPUT_TOKENS].at_start == 1000
+
+
 def test_where_the_maximum_is_charged_it_is_reserved() -> None:
     estimates = Estimates(Limits(reserves_output=True))
     reserved = estimates.expected(COST)

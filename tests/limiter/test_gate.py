@@ -10,7 +10,19 @@ from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Cost, LimitedBy, Limits, Signals
 from gradeq.limiter.gate import Epoch, Gate
 
-from .helpers import SILENT, USED, a_pool, denied, level, started, told, wait, warm_up
+from .helpers import (
+    SILENT,
+    USED,
+    a_known_pool,
+    a_pool,
+    denied,
+    level,
+    start_all,
+    started,
+    told,
+    wait,
+    warm_up,
+)
 
 
 def test_nothing_starts_for_as_long_as_the_provider_asks(clock: ManualClock) -> None:
@@ -166,3 +178,20 @@ def test_a_larger_head_waits_longer_than_the_typical_call(clock: ManualClock) ->
     assert ready_at is not None
     assert ready_at - clock.monotonic() == pytest.approx(15.25)
     assert pool.room() > 0
+
+
+def test_a_second_s_wait_finds_a_bucket_empty_and_not_in_debt(clock: ManualClock) -> None:
+    """A wait in whole seconds says "at most one": all that comes in meanwhile is there then."""
+    pool = a_known_pool(clock, Limits(1000, 1200))
+    clock.advance(5)
+    pool.refused(start_all(pool)[-1], Signals(retry_after=1.0))
+    assert level(pool, Bucket.REQUESTS) == 0
+    clock.advance(1)
+    assert level(pool, Bucket.REQUESTS) == pytest.approx(20 * 0.92, abs=2)
+
+
+def test_a_longer_wait_is_believed_to_the_second(clock: ManualClock) -> None:
+    pool = a_known_pool(clock, Limits(1000, 1200))
+    clock.advance(5)
+    pool.refused(start_all(pool)[-1], Signals(retry_after=3.0))
+    assert level(pool, Bucket.REQUESTS) == pytest.approx(1 - 3 * 20, abs=1)

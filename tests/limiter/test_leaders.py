@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradeq.clock import ManualClock
-from gradeq.limiter.base import LimitedBy, Limits, Usage
+from gradeq.limiter.base import Bucket, LimitedBy, Limits, Usage
 from gradeq.limiter.permit import Permit
 
-from .helpers import CALL, SILENT, USED, a_pool, denied, started
+from .helpers import CALL, SILENT, USED, a_pool, denied, started, told
 
 CACHING = Limits(20, caches_prompts=True)
 LONG = replace(CALL, like="rubric 1", prefix_tokens=2000)
@@ -77,3 +77,19 @@ def test_many_prefixes_are_not_remembered_for_ever(clock: ManualClock) -> None:
     assert pool.must_follow(LONG), "a prefix with a leader is kept"
     pool.answered(first, WRITTEN, SILENT)
     assert not pool.must_follow(LONG)
+
+
+def test_a_follower_reserves_only_what_the_cache_does_not_hold(clock: ManualClock) -> None:
+    pool = a_pool(clock, Limits(20, 600, 60_000, caches_prompts=True))
+    leader = started(pool, replace(LONG, input_tokens=3000))
+    assert leader.charges[Bucket.INPUT_TOKENS].at_start == 3000
+    pool.answered(leader, WRITTEN, told(input_tokens=(60_000, 50_000)))
+    clock.advance(1)
+    follower = started(pool, replace(LONG, input_tokens=3000))
+    assert follower.charges[Bucket.INPUT_TOKENS].at_start == 1000
+    pool.answered(follower, READ, SILENT)
+    clock.advance(301)
+    assert (
+        started(pool, replace(LONG, input_tokens=3000)).charges[Bucket.INPUT_TOKENS]
+        == (leader.charges[Bucket.INPUT_TOKENS])
+    )

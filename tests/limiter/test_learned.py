@@ -234,3 +234,16 @@ def test_what_was_learned_survives_a_restart(clock: ManualClock) -> None:
     assert again.state().learned_factor == pytest.approx(stored.learned_factor)
     assert again.state().headroom_seconds == pytest.approx(stored.headroom_seconds)
     assert stored.headroom_seconds > 0.5
+
+
+def test_headroom_is_no_answer_to_a_limit_that_is_not_known_yet(clock: ManualClock) -> None:
+    """The first refusals tell the rate; what comes in spite of it is other people's bursts."""
+    pool = a_known_pool(clock, Limits(100, 600))
+    seen = []
+    for _ in range(4):
+        answer_all(pool, clock, 30)
+        pool.refused(started(pool), Signals(retry_after=1.0))
+        seen.append(pool.state().headroom_seconds)
+        clock.advance(3)
+    assert seen[0] == 0.25
+    assert seen[-1] > 0.4
