@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -89,6 +90,10 @@ class Cue:
         for line, event in zip(sys.stdin, (self._go, self._stop), strict=False):
             assert line.strip() in ("go", "stop"), line
             self._loop.call_soon_threadsafe(event.set)
+        # Whoever gave the cues is gone, perhaps killed: nobody is left to work for.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._go.set)
+            self._loop.call_soon_threadsafe(self._stop.set)
 
 
 def say(what: Mapping[str, Any]) -> None:
