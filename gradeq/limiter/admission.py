@@ -96,7 +96,7 @@ class Admission:
             until, reason = max(waits)
             must_wait = until > now + TOLERANCE_SECONDS
             return Denied(None, reason if must_wait else self._reason_of_no_slot(in_flight))
-        until, reason = max((*waits, (self.opening.ready_at(), LimitedBy.REQUESTS)))
+        until, reason = max((*waits, (self.opening.ready_at(in_flight), LimitedBy.REQUESTS)))
         return Denied(until, reason) if until > now + TOLERANCE_SECONDS else None
 
     def room(self, charges: Charges, in_flight: int, now: float, *, is_guess: bool) -> int:
@@ -109,7 +109,7 @@ class Admission:
             return min(1, room)
         if pace := self.pace.tune(self.accounts.requests, now):
             room = min(room, pace.times(1, now))
-        if (few := self.opening.room(now)) is not None:
+        if (few := self.opening.room(in_flight, now)) is not None:
             room = min(room, few)
         for account in self.accounts:
             charge = charges[account.bucket]

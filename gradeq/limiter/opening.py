@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 OVER = 500
-_FIRST = 5
+_ALWAYS = 5
 _DOUBLES_IN_SECONDS = 0.5
 
 
 class Opening:
-    """Five calls start at once, then one more each so soon that their number doubles in half a
-    second.
+    """Five calls may always be in flight. Beyond them one more starts each time, so soon that the
+    number of all calls so far doubles in half a second.
 
     A refusal comes back much sooner than an answer, so only the few calls that left meanwhile
     share its fate. Time in which nobody wants to start opens nothing. After 500 calls it is over.
@@ -21,26 +21,22 @@ class Opening:
     def __init__(self, steps: int = 0) -> None:
         self.steps = steps
         """How far it has come, in calls: 0 at the start, `OVER` in the end."""
-        self._at_once = max(0, _FIRST - steps)
         self._next_at = -math.inf
 
-    def room(self, now: float) -> int | None:
+    def room(self, in_flight: int, now: float) -> int | None:
         """How many may start at `now`; None where it sets no limit."""
         if self.steps >= OVER:
             return None
-        return self._at_once or int(self._next_at <= now)
+        return max(_ALWAYS - in_flight, int(self._next_at <= now))
 
-    def ready_at(self) -> float:
+    def ready_at(self, in_flight: int) -> float:
         """When one more may start."""
-        return self._next_at
+        return -math.inf if in_flight < _ALWAYS or self.steps >= OVER else self._next_at
 
     def started(self, now: float) -> None:
         self.steps = min(OVER, self.steps + 1)
-        self._at_once = max(0, self._at_once - 1)
-        if self._at_once == 0 and self.steps < OVER:
-            self._next_at = now + _DOUBLES_IN_SECONDS / (math.log(2) * self.steps)
+        self._next_at = now + _DOUBLES_IN_SECONDS / (math.log(2) * self.steps)
 
     def refused(self) -> None:
         """A call was, and nothing tells why."""
         self.steps = max(1, self.steps // 2)
-        self._at_once = 0

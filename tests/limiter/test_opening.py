@@ -59,6 +59,14 @@ def test_time_in_which_nobody_starts_opens_nothing(clock: ManualClock) -> None:
     assert len(start_all(pool)) == 1
 
 
+def test_five_may_always_be_in_flight(clock: ManualClock) -> None:
+    pool = a_new_pool(clock)
+    for _ in range(3):
+        for permit in start_all(pool)[:5]:
+            pool.answered(permit, USED, SILENT)
+        assert pool.room() == 5
+
+
 def test_after_five_hundred_calls_it_is_over(clock: ManualClock) -> None:
     pool = a_new_pool(clock)
     for _ in range(OVER):
@@ -93,4 +101,6 @@ def test_it_goes_on_where_another_process_was(clock: ManualClock) -> None:
     start_all(pool)
     state = PoolState.from_dict(json.loads(json.dumps(pool.state().to_dict())))
     again = a_pool(clock, MANY, state=state, opening=None)
-    assert len(start_all(again)) == 1
+    assert again.state().opened == 5
+    assert len(start_all(again)) == 5
+    assert denied(again).reason is LimitedBy.REQUESTS
