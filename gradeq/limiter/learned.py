@@ -142,7 +142,7 @@ class AtOnce:
         if self.most is None:
             return wanted
         tries = min(_MOST_TRIES_IN_A_ROW, int(max(0.0, now - self._since) / self._every))
-        return min(wanted, self.most + 2**tries - 1)
+        return min(wanted, self.most + (1 << tries) - 1)
 
     def refused(self, in_flight: int, now: float) -> None:
         """`in_flight` calls were being answered while one more was refused."""
