@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,12 +23,15 @@ from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
 from gradeq.web.headers import SecureHeaders
 from gradeq.web.openapi import describe
-from gradeq.web.page import STATIC, page
+from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
+from gradeq.web.people import Identity
 from gradeq.web.problems import router_problem
 from gradeq.web.routes import ENDPOINTS
 from gradeq.web.site import Site
+from gradeq.web.visit import Views, answering
 
+_STATIC = Path(__file__).parent / "static"
 Answering = Callable[[Request], Awaitable[Response]]
 
 
@@ -38,6 +42,7 @@ def create_app(
     owns_engine: bool = False,
     hosts: Sequence[str] = (),
     heartbeat_seconds: float = 15.0,
+    identity: Identity | None = None,
 ) -> Starlette:
     """The service as an ASGI application, to be served or mounted.
 
@@ -45,12 +50,13 @@ def create_app(
     engine.lifespan`), unless this is the whole application (`owns_engine=True`). With a `token`
     everything but /healthz asks for it. Without one, requests must name this machine or one of
     `hosts` ("*": any) in their Host header; give `hosts` only where something else checks who
-    asks. Raises ConfigError for a blank token.
+    asks. `identity` tells the pages who stands before them; without one the browser remembers
+    a name. Raises ConfigError for a blank token.
     """
     Gate(_nowhere, token=token, hosts=hosts)
     site = Site(engine, Feed(engine.store), heartbeat_seconds)
     app = Starlette(
-        routes=list(_routes(site)),
+        routes=list(_routes(site, Views(identity))),
         lifespan=engine.lifespan if owns_engine else None,
         middleware=[
             Middleware(SecureHeaders),
@@ -68,15 +74,16 @@ async def _nowhere(*_: object) -> None:
     """Stands for an application where only the settings around it are checked."""
 
 
-def _routes(site: Site) -> Iterator[BaseRoute]:
+def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:
     for path, group in groupby(ENDPOINTS, key=lambda one: one.path):
         by_method = {one.method: one for one in group}
         yield Route(path, _answering(site, by_method), methods=list(by_method))
     # Made when it is first asked for: that takes longer than everything else here.
     description = cache(partial(describe, ENDPOINTS, __version__))
     yield Route("/openapi.json", partial(_described, description))
-    yield Route("/", partial(page, site))
-    yield Mount("/static", StaticFiles(directory=STATIC))
+    for method, path, show in PAGES:
+        yield Route(path, answering(site, views, show), methods=[method])
+    yield Mount("/static", StaticFiles(directory=_STATIC))
 
 
 def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:

@@ -18,6 +18,7 @@ from gradeq.web.paths import inner_path
 from gradeq.web.problems import Problem
 
 _OPEN = frozenset({"/healthz"})
+_FOR_PROGRAMS = ("/api/", "/openapi.json", "/readyz")
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE_SECONDS = 30 * 24 * 3600
 _CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gradeq"'})
@@ -61,7 +62,7 @@ class Gate:
             return None
         if self._key.fits_cookie(request):
             return _foreign_site(request)
-        return _needs_page_token() if path == "/" else _needs_token()
+        return _needs_token() if path.startswith(_FOR_PROGRAMS) else _needs_page_token()
 
     def _foreign_host(self, request: Request) -> Response | None:
         host = host_name(request.headers.get("host", ""))

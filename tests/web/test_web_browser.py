@@ -2,62 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
 from web_kit import ESSAY, HOSTILE, Desk, Service, make_engine, serving
 
-playwright = pytest.importorskip("playwright.async_api")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
-MS = 20_000
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
-]
-
-
-class Browsed:
-    """A page, and everything that it complained about."""
-
-    def __init__(self, page: playwright.Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        page.set_default_timeout(MS)
-        page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _heard(self, message: playwright.ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    async def counts(self, assignment: str) -> list[str]:
-        row = self.page.locator(f'tr[data-assignment="{assignment}"]')
-        return [text.strip() for text in await row.locator("td.count").all_text_contents()]
-
-    async def shows(self, selector: str, text: str) -> None:
-        await playwright.expect(self.page.locator(selector)).to_have_text(text, timeout=MS)
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[playwright.Browser]:
-    async with playwright.async_playwright() as driver:
-        opened = await driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    async with browsing() as opened:
         yield opened
-        await opened.close()
 
 
 def badge(assignment: str, kind: str) -> str:
@@ -70,7 +28,7 @@ async def test_badges_move_without_a_reload(
     await service.add(*["hold"] * 3)
     browsed = Browsed(await browser.new_page())
     await browsed.page.goto(service.url)
-    await browsed.shows("#state", "Live")
+    await browsed.is_live()
     assert await browsed.counts("sleep") == ["0", "3", "0", "0", "0"]
     await service.grade(course="biology", assignment="sleep", grader="desk")
     await browsed.shows(badge("sleep", "grading"), "3")
@@ -89,8 +47,8 @@ async def test_an_assignment_that_is_new_appears_and_is_only_text(
 ) -> None:
     browsed = Browsed(await browser.new_page())
     await browsed.page.goto(resting.url)
-    await browsed.shows("#state", "Live")
-    assert await browsed.page.locator("#empty").is_visible()
+    await browsed.is_live()
+    assert await browsed.page.locator(".empty").is_visible()
     rows = [
         {"id": "p", "text": "x", "course": course, "assignment": "a"}
         for course in ("b", "c", "a", HOSTILE)
@@ -100,7 +58,7 @@ async def test_an_assignment_that_is_new_appears_and_is_only_text(
     await playwright.expect(browsed.page.locator("tbody tr")).to_have_count(4, timeout=MS)
     courses = await browsed.page.locator(".course").all_text_contents()
     assert courses == sorted(row["course"] for row in rows)
-    assert not await browsed.page.locator("#empty").is_visible()
+    assert not await browsed.page.locator(".empty").is_visible()
     await browsed.page.reload()
     assert await browsed.page.locator(".course").all_text_contents() == courses
     assert browsed.complaints == []
@@ -111,7 +69,7 @@ async def test_without_events_it_polls(resting: Service, browser: playwright.Bro
     browsed = Browsed(await browser.new_page())
     await browsed.page.add_init_script("delete window.EventSource")
     await browsed.page.goto(resting.url)
-    await browsed.shows("#state", "Updated every few seconds")
+    await browsed.shows("#live", "Updated every few seconds")
     await resting.add(ESSAY, first=2)
     await browsed.shows(badge("sleep", "submitted"), "2")
     assert browsed.complaints == []
@@ -136,12 +94,12 @@ async def test_after_a_restart_it_goes_on_by_itself(
     async with serving(make_engine(tmp_path, work=False)) as service:
         await service.add(ESSAY)
         await browsed.page.goto(service.url)
-        await browsed.shows("#state", "Live")
+        await browsed.is_live()
         port = int(service.url.rpartition(":")[2])
-    await browsed.shows("#state", "No answer from gradeq; these counts may be old")
+    await browsed.shows("#live", "No answer from gradeq; this may be old")
     async with serving(make_engine(tmp_path, work=False), port=port) as service:
         await service.add(ESSAY, first=2)
-        await browsed.shows("#state", "Live")
+        await browsed.is_live()
         await browsed.shows(badge("sleep", "submitted"), "2")
 
 
@@ -150,5 +108,5 @@ async def test_a_token_signs_the_page_in(tmp_path: Path, browser: playwright.Bro
         browsed = Browsed(await browser.new_page())
         await browsed.page.goto(f"{service.url}/?token=secret")
         assert browsed.page.url == f"{service.url}/"
-        await browsed.shows("#state", "Live")
+        await browsed.is_live()
         assert browsed.complaints == []

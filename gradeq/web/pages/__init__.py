@@ -1,0 +1,1 @@
+"""The pages that people use: rendered here, readable without JavaScript, live with it."""

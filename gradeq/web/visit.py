@@ -1,0 +1,138 @@
+"""One request for a page: who asks, in which language, and how it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from gradeq import __version__
+from gradeq.web.paths import part
+from gradeq.web.people import Identity, Person, WhoeverIsHere, cleaned_name, remember_name
+from gradeq.web.problems import problem_of
+from gradeq.web.site import Site
+from gradeq.web.wording import LANGUAGE_COOKIE, Languages, Wording
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_A_YEAR = 365 * 24 * 3600
+
+
+class Views:
+    """The templates, the languages and who is who: what all pages of one application share."""
+
+    def __init__(self, identity: Identity | None = None) -> None:
+        self.identity = identity or WhoeverIsHere()
+        self.languages = Languages()
+        self.templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a page is given. Paths in methods are parts that belong together, not yet quoted."""
+
+    site: Site
+    views: Views
+    request: Request
+    person: Person
+    words: Wording
+
+    def part(self, name: str) -> str:
+        """A part of the path, decoded."""
+        return part(str(self.request.path_params[name]))
+
+    def query(self, name: str, default: str = "") -> str:
+        return self.request.query_params.get(name, default)
+
+    async def form(self) -> FormData:
+        """What a form sent. Its fields are text; files come as uploads."""
+        return await self.request.form(max_fields=20_000)
+
+    def url(self, *parts: object, **query: object) -> str:
+        """The address of a page of ours, wherever the application is mounted."""
+        root = self.request.scope.get("root_path", "")
+        path = "/".join(quote(str(one), safe="") for one in parts)
+        told = {name: value for name, value in query.items() if value not in (None, "")}
+        return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
+
+    def static(self, name: str) -> str:
+        """The address of a file that a browser may keep until the next version."""
+        return f"{self.request.scope.get('root_path', '')}/static/{name}?v={__version__}"
+
+    def show(self, template: str, status: int = 200, **values: Any) -> Response:
+        """The page that `template` makes of `values`."""
+        given: Mapping[str, Any] = {
+            "visit": self,
+            "t": self.words.text,
+            "url": self.url,
+            "static": self.static,
+            "words": self.words,
+            "person": self.person,
+            "languages": list(self.views.languages),
+            "told": self.query("told"),
+            **values,
+        }
+        text = self.views.templates.get_template(template).render(given)
+        return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
+
+    def go(self, *parts: object, **query: object) -> Response:
+        """Show another page next, by GET."""
+        return RedirectResponse(self.url(*parts, **query), 303)
+
+    async def name(self) -> str:
+        """The name that an edit or a release is to carry: of who signed in, or as the form says.
+
+        Empty where neither tells one.
+        """
+        if self.person.name:
+            return self.person.name
+        return cleaned_name(str((await self.form()).get("by", "")))
+
+
+Page = Callable[[Visit], Awaitable[Response]]
+
+
+def answering(site: Site, views: Views, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    """`page` as an endpoint: nothing that happens there reaches the server."""
+    return partial(_answer, site, views, page)
+
+
+async def _answer(site: Site, views: Views, page: Page, request: Request) -> Response:
+    words = views.languages.of(request)
+    person = await views.identity.person(request) or Person()
+    visit = Visit(site, views, request, person, words)
+    try:
+        answer = await page(visit)
+    except Exception as error:
+        answer = _problem(visit, error)
+    await _remember(visit, answer)
+    return answer
+
+
+def _problem(visit: Visit, error: Exception) -> Response:
+    problem = problem_of(error, visit.request)
+    return visit.show("problem.html", problem.answer.status, problem=problem.answer)
+
+
+async def _remember(visit: Visit, answer: Response) -> None:
+    """The language that was chosen, and the name that was told."""
+    request = visit.request
+    chosen = request.query_params.get("language")
+    if chosen == visit.words.language:
+        root = request.scope.get("root_path", "") or "/"
+        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_A_YEAR, path=root, samesite="lax")
+    if request.method == "POST" and not visit.person.name and (name := await visit.name()):
+        remember_name(answer, name, request)

@@ -1,0 +1,112 @@
+"""The texts of the pages in the reader's language, and numbers and dates in the reader's form."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from babel import Locale, negotiate_locale
+from babel.dates import format_datetime, format_timedelta
+from babel.numbers import format_currency, format_decimal, format_percent
+from starlette.requests import Request
+
+WORDS = Path(__file__).parent / "words"
+LANGUAGE_COOKIE = "gradeq_language"
+DEFAULT_LANGUAGE = "en"
+_Texts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Wording:
+    """One language. `texts` are its entries by dotted key; an entry with a count has a form for
+    each plural category of the language (CLDR)."""
+
+    language: str
+    texts: _Texts
+    locale: Locale
+
+    def text(self, key: str, **values: Any) -> str:
+        """The text of `key` with `values` in their places; `n` also chooses the plural form.
+
+        Raises KeyError for a key that the catalogue lacks.
+        """
+        found: Any = self.texts
+        for part in key.split("."):
+            found = found[part]
+        if isinstance(found, Mapping):
+            form = self.locale.plural_form(values["n"])
+            found = found.get(form, found["other"])
+        shown = {name: self._shown(value) for name, value in values.items()}
+        return str(found).format_map(shown)
+
+    def number(self, value: float, digits: int = 2) -> str:
+        """With at most so many digits after the point."""
+        return str(format_decimal(round(value, digits), locale=self.locale))
+
+    def share(self, value: float) -> str:
+        """A share between 0 and 1 as whole percent."""
+        return str(format_percent(value, locale=self.locale))
+
+    def money(self, value: float, currency: str = "USD") -> str:
+        pattern = "¤#,##0.00" if value >= 1 or value == 0 else "¤#,##0.0000"
+        return str(format_currency(value, currency, pattern, locale=self.locale))
+
+    def moment(self, at_ms: int) -> str:
+        """Wall milliseconds as date and time of this machine's zone."""
+        when = datetime.fromtimestamp(at_ms / 1000).astimezone()
+        return str(format_datetime(when, "medium", locale=self.locale))
+
+    def duration(self, seconds: float) -> str:
+        """Roughly: 40 seconds, 3 minutes, 2 hours."""
+        return str(format_timedelta(max(1, round(seconds)), threshold=1.5, locale=self.locale))
+
+    def _shown(self, value: Any) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return self.number(value)
+        return str(value)
+
+
+class Languages:
+    """All catalogues, and which one a reader wants."""
+
+    def __init__(self, folder: Path = WORDS) -> None:
+        self._known = {
+            path.name: Wording(path.name, _texts(path), Locale.parse(path.name))
+            for path in sorted(folder.iterdir())
+        }
+
+    def __iter__(self) -> Iterator[Wording]:
+        return iter(self._known.values())
+
+    def of(self, request: Request) -> Wording:
+        """What the reader chose here, else what the browser asks for, else English."""
+        chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE)
+        if chosen in self._known:
+            return self._known[chosen]
+        wanted = _wanted(request.headers.get("accept-language", ""))
+        found = negotiate_locale(wanted, list(self._known), sep="-")
+        return self._known[(found or DEFAULT_LANGUAGE).split("-")[0]]
+
+
+def _texts(folder: Path) -> _Texts:
+    """A language's files together: one for each page, none with another's sections."""
+    texts: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.toml")):
+        texts |= tomllib.loads(path.read_text("utf-8"))
+    return texts
+
+
+def _wanted(header: str) -> list[str]:
+    """The languages of an Accept-Language header, most wanted first (RFC 9110, 12.5.4)."""
+    ranked = []
+    for entry in header.split(","):
+        tag, _, weight = entry.strip().partition(";q=")
+        try:
+            ranked.append((-float(weight or 1), tag.strip()))
+        except ValueError:
+            continue
+    return [tag for _, tag in sorted(ranked, key=lambda one: one[0]) if tag]
