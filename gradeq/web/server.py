@@ -51,20 +51,17 @@ async def serve(
     async with engine, _running(app, host, port) as server:
         with _signals(stop, lambda: _hurry(engine, server)):
             engine.store.announce(server.url, local_key)
+            code = None if on_first_link is None else await first_code(engine.store.people)
             if on_ready is not None:
                 on_ready(server.url)
-            await _tell_first_link(engine, server.url, on_first_link)
+            if on_first_link is not None and code is not None:
+                on_first_link(f"{server.url}/sign-in?code={code}")
             await server.serve_until(stop)
             engine.store.announce(None)
             app.state.site.feed.end()
             await engine.stop_claiming()
             await server.end()
             return await engine.stop()
-
-
-async def _tell_first_link(engine: Engine, url: str, tell: Callable[[str], None] | None) -> None:
-    if tell is not None and (code := await first_code(engine.store.people)) is not None:
-        tell(f"{url}/sign-in?code={code}")
 
 
 def check_address(host: str, token: str | None) -> None:

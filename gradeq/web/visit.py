@@ -137,5 +137,6 @@ async def _remember(visit: Visit, answer: Response) -> None:
     if chosen == visit.words.language:
         root = request.scope.get("root_path", "") or "/"
         answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_A_YEAR, path=root, samesite="lax")
-    if request.method == "POST" and not visit.person.name and (name := await visit.name()):
+    is_nameless = visit.person.is_guest and not visit.person.name
+    if request.method == "POST" and is_nameless and (name := await visit.name()):
         remember_name(answer, name, request)
