@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "release": ("release", "Release grades to students, in your name."),
         "export": ("export", "Write stored results to a .csv or .jsonl file."),
         "batch": ("batch", "Pause, resume, cancel or retry a batch."),
+        "token": ("token", "Let people and programs in, with roles and courses."),
         "backup": ("backup", "Copy the database, also while a daemon uses it."),
         "check": ("check", "Check a database, a rubric or an input file."),
         "doctor": ("doctor", "Look for what may go wrong on this machine."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
@@ -64,7 +64,10 @@ def running_daemon(config: Config) -> Daemon | None:
 
 
 def _daemon_at(url: str, config: Config) -> Daemon:
-    return Daemon(url, token_of(config.server), config.server.token_env)
+    token = token_of(config.server)
+    if token is None and (holder := current_holder(config.store.path)) is not None:
+        token = holder.key
+    return Daemon(url, token, config.server.token_env)
 
 
 class Daemon:
@@ -142,6 +145,18 @@ class Daemon:
         told = self._ask("POST", f"/api/queue/{quote(name, '')}/resume", {"by": by})
         return Resumed(**{**told, "batch_ids": tuple(told["batch_ids"])})
 
+    def give_token(self, wish: Mapping[str, Any]) -> dict[str, Any]:
+        """`wish` as the body of POST /api/tokens."""
+        told: dict[str, Any] = self._ask("POST", "/api/tokens", wish)
+        return told
+
+    def revoke_token(self, handle: str) -> None:
+        self._ask("DELETE", f"/api/tokens/{quote(handle, '')}")
+
+    def give_link(self, name: str) -> str:
+        """The path, with the code in it, that signs `name` in once."""
+        return str(self._ask("POST", "/api/links", {"name": name})["path"])
+
     def limit_of(self, batch_id: int) -> tuple[str, str]:
         """What limits a batch, as one of the limiter's words and in words for people."""
         told = self._ask("GET", f"/api/batches/{batch_id}")
@@ -170,8 +185,8 @@ class Daemon:
     def _refused(self, error: HTTPError) -> GradeqError:
         if error.code == 401:
             return ConfigError(
-                f"the gradeq daemon at {self.url} wants its token; nothing was changed. "
-                f"Put it into the variable {self._token_variable}"
+                f"the gradeq daemon at {self.url} wants a token; nothing was changed. "
+                f"Put its own or yours into the variable {self._token_variable}"
             )
         try:
             told = json.loads(error.read())

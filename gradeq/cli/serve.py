@@ -86,10 +86,16 @@ async def _serve(
             if config.server.public_url:
                 say.fact(f"Others reach it at {config.server.public_url}")
 
+    def tell_first_link(link: str) -> None:
+        say.note(f"To sign in as the first administrator: {link}")
+        say.note("It works once. From then on everybody has to sign in; until then nobody has to.")
+
     stop = asyncio.Event()
     telling = asyncio.create_task(_tell_that_it_stops(stop, grace))
     engine = Engine.from_config(config, grace_seconds=grace)
-    left = await serve(engine, host, port, token, stop=stop, on_ready=ready)
+    left = await serve(
+        engine, host, port, token, stop=stop, on_ready=ready, on_first_link=tell_first_link
+    )
     telling.cancel()
     if left:
         say.note(f"Stopped; {say.counted(left, 'paper')} on the way will be graded after a start.")

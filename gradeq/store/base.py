@@ -6,7 +6,7 @@ Every method is one transaction. A method returns after the commit, so what it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,6 +30,7 @@ from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
 
 if TYPE_CHECKING:
     from gradeq.store.overnight import ProviderBatches
+    from gradeq.store.people import People
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,6 +610,14 @@ class Reading(Protocol):
         """Course, assignment and rubric of these papers, each once; unknown ids are left out."""
         ...
 
+    async def courses_of(self, submission_ids: Sequence[int]) -> dict[int, str]:
+        """The course of each of these papers; unknown ids are left out."""
+        ...
+
+    async def courses_of_batch(self, batch_id: int) -> list[str]:
+        """The courses that a batch's papers belong to; none where it has no papers."""
+        ...
+
     async def submission(self, submission_id: int) -> Submission | None: ...
 
     async def submissions(
@@ -667,7 +676,15 @@ class Reading(Protocol):
 
     async def batch(self, batch_id: int) -> BatchRow | None: ...
 
-    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]: ...
+    async def batches(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        courses: Collection[str] | None = None,
+    ) -> list[BatchRow]:
+        """The newest first; with `courses`, those whose papers all belong to one of them."""
+        ...
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]: ...
 
@@ -718,6 +735,14 @@ class Store(Work, Control, Reading, Upkeep, Protocol):
         """Call `listener`, on the event loop, after each commit."""
         ...
 
-    def announce(self, url: str | None) -> None:
-        """Let other processes know where this one listens."""
+    @property
+    def people(self) -> People:
+        """Who works here, and what lets them in."""
+        ...
+
+    def announce(self, url: str | None, key: str | None = None) -> None:
+        """Let other processes know where this one listens, and by which key it lets them in.
+
+        Only whoever runs this process can read the key.
+        """
         ...

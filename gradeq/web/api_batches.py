@@ -11,6 +11,7 @@ from gradeq.store.base import BatchRow
 from gradeq.web.answers_work import BatchAnswer, BatchesAnswer, JobsAnswer
 from gradeq.web.api_grading import job_summary
 from gradeq.web.bodies import BatchChange, By, Id, JobPage, Page, Pause
+from gradeq.web.people import Person
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
 from gradeq.web.waiting import batch_answer
@@ -18,9 +19,12 @@ from gradeq.web.waiting import batch_answer
 log = logging.getLogger("gradeq")
 
 
-async def batches(site: Site, query: Page) -> BatchesAnswer:
-    """All batches, newest first; `after` continues behind that id."""
-    found = await site.store.batches(before=query.after or None, limit=query.limit + 1)
+async def batches(site: Site, query: Page, person: Person) -> BatchesAnswer:
+    """The batches that one may see, newest first; `after` continues behind that id."""
+    courses = None if person.sees_everything else person.courses
+    found = await site.store.batches(
+        before=query.after or None, limit=query.limit + 1, courses=courses
+    )
     page = found[: query.limit]
     return BatchesAnswer(
         [batch_answer(site, row) for row in page],

@@ -21,6 +21,7 @@ from gradeq.web.answers import (
 from gradeq.web.bodies import CoursePage, Name, RubricSource
 from gradeq.web.endpoint import as_json
 from gradeq.web.intake import JSON, Raw, read_json, wrong_type
+from gradeq.web.people import Person
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
 
@@ -28,13 +29,13 @@ TOML = "application/toml"
 _TEXTS = frozenset({TOML, "text/plain", "text/x-toml", "text/toml"})
 
 
-async def courses(site: Site, query: CoursePage) -> CoursesAnswer:
-    """All courses by name, each with its assignments and their badges."""
+async def courses(site: Site, query: CoursePage, person: Person) -> CoursesAnswer:
+    """The courses that one may see, by name, each with its assignments and their badges."""
     rows = await site.store.assignments()
     grouped = [
         CourseAnswer(course, [AssignmentAnswer(name, badges) for _, name, badges in group])
         for course, group in groupby(rows, key=lambda row: row[0])
-        if query.after is None or course > query.after
+        if person.sees(course) and (query.after is None or course > query.after)
     ]
     page = grouped[: query.limit]
     return CoursesAnswer(page, page[-1].course if len(page) < len(grouped) else None)

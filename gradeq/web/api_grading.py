@@ -11,27 +11,30 @@ from gradeq.model import JobState
 from gradeq.store.base import JobRow
 from gradeq.web.answers_work import GradeOrdered, GradeSummary, JobAnswer, JobCounters, JobSummary
 from gradeq.web.bodies import By, GradeOrder, Id
+from gradeq.web.people import Person
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.resolve import Meant, resolve
+from gradeq.web.rights import require_course
 from gradeq.web.site import Site
 from gradeq.web.waiting import why_waiting
 
 log = logging.getLogger("gradeq")
 
 
-async def grade(site: Site, body: GradeOrder) -> GradeOrdered:
+async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
     """Queue papers for grading; they are on disk when this answers.
 
     Papers that cannot be graded are listed in `skipped`. A paper that is queued already keeps its
     job, and the same `idempotency_key` of one owner answers the first batch again.
     """
     _check_grader(site, body.grader)
-    meant = await _papers(site, body)
+    meant = await _papers(site, person, body)
     submitted = await site.engine.submit(
         meant.ids,
         grader=body.grader,
         rubric_id=body.rubric_id,
-        owner=body.owner,
+        # A teacher has her own share, and only her own idempotency keys.
+        owner=body.owner if person.sees_everything else person.name,
         priority=body.priority,
         deadline=body.deadline,
         idempotency_key=body.idempotency_key,
@@ -60,9 +63,9 @@ def _check_grader(site: Site, grader: str) -> None:
         )
 
 
-async def _papers(site: Site, order: GradeOrder) -> Meant:
+async def _papers(site: Site, person: Person, order: GradeOrder) -> Meant:
     if order.submission_ids is None:
-        return await _whole_assignment(site, order)
+        return await _whole_assignment(site, person, order)
     if not order.submission_ids:
         raise Problem(
             422,
@@ -70,13 +73,13 @@ async def _papers(site: Site, order: GradeOrder) -> Meant:
             "submission_ids is empty; name papers, or leave it out to grade a whole assignment",
             problems=[Flaw("$.submission_ids", "is empty")],
         )
-    meant = await resolve(site, order.submission_ids, order.course, order.assignment)
+    meant = await resolve(site, person, order.submission_ids, order.course, order.assignment)
     if not meant.ids or not await site.store.assignments_of(meant.ids):
         raise NotFoundError("none of these submissions exists; nothing was queued")
     return meant
 
 
-async def _whole_assignment(site: Site, order: GradeOrder) -> Meant:
+async def _whole_assignment(site: Site, person: Person, order: GradeOrder) -> Meant:
     if order.course is None or order.assignment is None:
         raise Problem(
             422,
@@ -84,6 +87,7 @@ async def _whole_assignment(site: Site, order: GradeOrder) -> Meant:
             "name the papers (submission_ids), or both course and assignment",
             problems=[Flaw("$", "neither submission_ids nor course and assignment")],
         )
+    require_course(person, order.course)
     await site.engine.badges(order.course, order.assignment)
     ids = await site.store.gradable(order.course, order.assignment)
     if not ids:

@@ -23,8 +23,10 @@ from gradeq.web.answers import (
 )
 from gradeq.web.bodies import Archive, Id, Paper, Release, SubmissionPage
 from gradeq.web.intake import Raw, flaw, read_json
+from gradeq.web.people import Person
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.resolve import Meant, resolve
+from gradeq.web.rights import require_course
 from gradeq.web.site import Site
 
 log = logging.getLogger("gradeq")
@@ -92,11 +94,13 @@ def _kept(value: object) -> str:
     return "" if value is None else msgspec.json.encode(value).decode()
 
 
-async def add(site: Site, body: list[NewSubmission]) -> ImportAnswer:
+async def add(site: Site, body: list[NewSubmission], person: Person) -> ImportAnswer:
     """Store papers without grading them: one object, or a list of up to 10,000.
 
     A known id with a new text replaces the old text, unless a person's decision stands on it.
     """
+    for course in {one.course for one in body}:
+        require_course(person, course)
     added = await site.engine.add(body)
     return ImportAnswer([told(AddedAnswer, one) for one in added])
 
@@ -140,30 +144,30 @@ async def one(site: Site, submission_id: Id) -> OneSubmission:
     )
 
 
-async def release(site: Site, body: Release) -> Done:
+async def release(site: Site, body: Release, person: Person) -> Done:
     """Show grades to students, in the name of the person who decided so."""
-    meant = await _meant(site, body)
+    meant = await _meant(site, person, body)
     return _done(meant, await site.engine.release(meant.ids, body.by))
 
 
-async def archive(site: Site, body: Archive) -> Done:
+async def archive(site: Site, body: Archive, person: Person) -> Done:
     """Put papers away; their open jobs are cancelled with them."""
-    meant = await _meant(site, body)
+    meant = await _meant(site, person, body)
     done = _done(meant, await site.engine.archive(meant.ids))
     log.info("%d submissions archived by %s", done.done, body.by)
     return done
 
 
-async def unarchive(site: Site, body: Archive) -> Done:
+async def unarchive(site: Site, body: Archive, person: Person) -> Done:
     """Take papers back; they are queued again only when somebody asks for it."""
-    meant = await _meant(site, body)
+    meant = await _meant(site, person, body)
     done = _done(meant, await site.engine.unarchive(meant.ids))
     log.info("%d submissions unarchived by %s", done.done, body.by)
     return done
 
 
-async def _meant(site: Site, body: Archive | Release) -> Meant:
-    return await resolve(site, body.submission_ids, body.course, body.assignment)
+async def _meant(site: Site, person: Person, body: Archive | Release) -> Meant:
+    return await resolve(site, person, body.submission_ids, body.course, body.assignment)
 
 
 def _done(meant: Meant, skipped: Sequence[Skipped]) -> Done:

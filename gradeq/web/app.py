@@ -22,12 +22,15 @@ from gradeq.web.auth import Gate
 from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
 from gradeq.web.headers import SecureHeaders
+from gradeq.web.key import Key
 from gradeq.web.openapi import describe
+from gradeq.web.pages import sign_in
 from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
 from gradeq.web.people import Identity
 from gradeq.web.problems import router_problem
 from gradeq.web.routes import ENDPOINTS
+from gradeq.web.signing import Signing
 from gradeq.web.site import Site
 from gradeq.web.visit import Views, answering
 
@@ -43,35 +46,42 @@ def create_app(
     hosts: Sequence[str] = (),
     heartbeat_seconds: float = 15.0,
     identity: Identity | None = None,
+    local_key: str | None = None,
 ) -> Starlette:
     """The service as an ASGI application, to be served or mounted.
 
     A mounted application's lifespan is not run: the host opens the engine (`lifespan=
-    engine.lifespan`), unless this is the whole application (`owns_engine=True`). With a `token`
-    everything but /healthz asks for it. Without one, requests must name this machine or one of
-    `hosts` ("*": any) in their Host header; give `hosts` only where something else checks who
-    asks. `identity` tells the pages who stands before them; without one the browser remembers
-    a name. Raises ConfigError for a blank token.
+    engine.lifespan`), unless this is the whole application (`owns_engine=True`).
+
+    With a `token`, or with people in the database, everything asks who it is for. Without both,
+    everybody may do everything, but requests must name this machine or one of `hosts` ("*": any) in
+    their Host header; give `hosts` only where something else checks who asks. With an `identity`
+    that alone tells who asks, and `token` counts for nothing. Whoever tells `local_key` as a token
+    may do everything. Raises ConfigError for a blank token.
     """
-    Gate(_nowhere, token=token, hosts=hosts)
+    key = None if token is None else Key(token)
+    signing = Signing(engine.store, engine.clock, key, local_key)
+    views = Views(signing if identity is None else None)
     site = Site(engine, Feed(engine.store), heartbeat_seconds)
     app = Starlette(
-        routes=list(_routes(site, Views(identity))),
+        routes=list(_routes(site, views)),
         lifespan=engine.lifespan if owns_engine else None,
         middleware=[
             Middleware(SecureHeaders),
             Middleware(EncodedParts),
-            Middleware(Gate, token=token, hosts=hosts),
+            Middleware(
+                Gate,
+                identity=identity or signing,
+                ask=answering(site, views, sign_in.ask),
+                key=key if identity is None else None,
+                hosts=hosts,
+            ),
         ],
         exception_handlers={HTTPException: router_problem},
     )
     app.router.redirect_slashes = False
     app.state.site = site
     return app
-
-
-async def _nowhere(*_: object) -> None:
-    """Stands for an application where only the settings around it are checked."""
 
 
 def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:

@@ -1,68 +1,89 @@
-"""Who may ask: with a token whoever has it, without one only this machine's own programs."""
+"""Who may ask: nobody gets further than this without being let in."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gradeq.errors import ConfigError
+from gradeq.errors import GradeqError
+from gradeq.web.key import Key
 from gradeq.web.paths import inner_path
-from gradeq.web.problems import Problem
+from gradeq.web.people import NOBODY, Identity, Person, let_in
+from gradeq.web.problems import Problem, problem_of
+from gradeq.web.signing import bearer
 
+SIGN_IN = "/sign-in"
 _OPEN = frozenset({"/healthz"})
-_FOR_PROGRAMS = ("/api/", "/openapi.json", "/readyz")
+_READY = "/readyz"
+_FOR_PROGRAMS = ("/api/", "/openapi.json", _READY)
+_FOR_EVERYBODY = "/static/"
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_COOKIE_SECONDS = 30 * 24 * 3600
 _CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gradeq"'})
-_SIGN_IN = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>gradeq: sign in</title>
-<h1>This page needs a token</h1>
-<p>Open it once as <code>/?token=…</code> with the token that gradeq was started with.
-The browser then remembers it.</p></html>
-"""
+Ask = Callable[[Request], Awaitable[Response]]
 
 
 class Gate:
     """Middleware: refuses whoever may not ask, before anything else is looked at.
 
-    Without a `token` only `hosts` and the names of this machine may stand in the Host header: a
-    foreign site whose name is pointed at 127.0.0.1 (DNS rebinding) sends its own. "*" stands for
-    any host. Raises ConfigError for a blank token.
+    `identity` tells who asks; where it knows nobody, a browser is answered by `ask`, the page to
+    sign in. Guests of a service without a `key` may name only `hosts` and this machine in the
+    Host header: a foreign site whose name is pointed at 127.0.0.1 (DNS rebinding) sends its own.
+    "*" stands for any host.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str | None, hosts: Sequence[str] = ()) -> None:
-        if token is not None and not token.strip():
-            raise ConfigError("the token is blank, so it would protect nothing; choose another")
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        identity: Identity,
+        ask: Ask,
+        key: Key | None = None,
+        hosts: Sequence[str] = (),
+    ) -> None:
         self._app = app
-        self._key = None if token is None else Key(token)
+        self._identity = identity
+        self._ask = ask
+        self._key = key
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._refusal(Request(scope)) if scope["type"] == "http" else None
+        answer = await self._refusal(Request(scope)) if scope["type"] == "http" else None
         await (answer or self._app)(scope, receive, send)
 
-    def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: Request) -> Response | None:
         """What to answer instead; None lets the request in."""
         path = inner_path(request.scope)
-        if path in _OPEN:
+        if self._is_open(path):
             return None
-        if self._key is None:
+        if self._key is not None and path == "/" and "token" in request.query_params:
+            return self._key.signed_in(request) or await self._refused(request, path)
+        try:
+            person = await self._identity.person(request)
+        except GradeqError as error:
+            return problem_of(error, request).response()
+        if person is None and path != SIGN_IN:
+            return await self._refused(request, path)
+        let_in(request, person or NOBODY)
+        return self._wrong_way(request, person or NOBODY)
+
+    def _is_open(self, path: str) -> bool:
+        """Tells nothing about anybody. With a key, /readyz asks for it."""
+        if path == _READY:
+            return self._key is None
+        return path in _OPEN or path.startswith(_FOR_EVERYBODY)
+
+    def _wrong_way(self, request: Request, person: Person) -> Response | None:
+        """Whoever was let in may still be used by a page of another site."""
+        if self._key is None and person.is_guest:
             return self._foreign_host(request) or _foreign_site(request)
-        if path == "/" and "token" in request.query_params:
-            return self._key.sign_in(request)
-        if self._key.fits_bearer(request):
-            return None
-        if self._key.fits_cookie(request):
-            return _foreign_site(request)
-        return _needs_token() if path.startswith(_FOR_PROGRAMS) else _needs_page_token()
+        is_by_token = bearer(request) is not None and not person.is_guest
+        return None if is_by_token else _foreign_site(request)
 
     def _foreign_host(self, request: Request) -> Response | None:
         host = host_name(request.headers.get("host", ""))
@@ -75,58 +96,17 @@ class Gate:
             "127.0.0.1 or localhost. Start it with a token, or name this host to create_app",
         ).response()
 
-
-class Key:
-    """The token, and the cookie that stands for it in a browser."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
-        self._cookie = hmac.new(self._token, b"gradeq page", hashlib.sha256).hexdigest()
-        # Cookies ignore ports: two services on one host must not sign each other out.
-        self._cookie_name = "gradeq_" + hashlib.sha256(self._cookie.encode()).hexdigest()[:8]
-
-    def fits(self, told: str) -> bool:
-        return hmac.compare_digest(told.encode("utf-8", "replace"), self._token)
-
-    def fits_bearer(self, request: Request) -> bool:
-        scheme, _, told = request.headers.get("authorization", "").partition(" ")
-        # Header values arrive as Latin-1; the token was typed as UTF-8.
-        return scheme.lower() == "bearer" and self.fits(
-            told.strip().encode("latin-1", "replace").decode("utf-8", "replace")
-        )
-
-    def fits_cookie(self, request: Request) -> bool:
-        told = request.cookies.get(self._cookie_name, "")
-        return hmac.compare_digest(told.encode("utf-8", "replace"), self._cookie.encode())
-
-    def sign_in(self, request: Request) -> Response:
-        """The token of the page's address becomes a cookie and leaves the address."""
-        if not self.fits(request.query_params["token"]):
-            return _needs_page_token()
-        answer = RedirectResponse("./", 303, headers={"Cache-Control": "no-store"})
-        answer.set_cookie(
-            self._cookie_name,
-            self._cookie,
-            max_age=_COOKIE_SECONDS,
-            path=request.scope.get("root_path", "") or "/",
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="lax",
-        )
+    async def _refused(self, request: Request, path: str) -> Response:
+        if path.startswith(_FOR_PROGRAMS):
+            return Problem(
+                401,
+                "unauthorized",
+                "this service needs a token: Authorization: Bearer …",
+                headers=_CHALLENGE,
+            ).response()
+        answer = await self._ask(request)
+        answer.headers.update(_CHALLENGE)
         return answer
-
-
-def _needs_token() -> Response:
-    return Problem(
-        401,
-        "unauthorized",
-        "this service needs its token: Authorization: Bearer …",
-        headers=_CHALLENGE,
-    ).response()
-
-
-def _needs_page_token() -> Response:
-    return HTMLResponse(_SIGN_IN, 401, headers={**_CHALLENGE, "Cache-Control": "no-store"})
 
 
 def _foreign_site(request: Request) -> Response | None:

@@ -14,6 +14,7 @@ from gradeq.model import (
     JobState,
     SubmissionStatus,
 )
+from gradeq.store.people import Role
 
 _LARGEST = 2**63 - 1
 _ONE_LINE = r"^[^\x00-\x1f\x7f]*$"
@@ -118,7 +119,15 @@ class Paper(Struct, frozen=True, kw_only=True):
     status: Literal["in_progress", "submitted"] = "submitted"
 
 
-class Papers(_Closed, frozen=True, kw_only=True):
+class Named(_Closed, frozen=True, kw_only=True):
+    """Done in a person's name. The name of whoever has signed in counts more than `by`; where
+    nobody has, `by` is needed.
+    """
+
+    by: Person = ""
+
+
+class Papers(Named, frozen=True, kw_only=True):
     """Which papers."""
 
     submission_ids: Annotated[list[Id | ExternalId], Meta(min_length=1)]
@@ -129,14 +138,12 @@ class Papers(_Closed, frozen=True, kw_only=True):
 class Release(Papers, frozen=True, kw_only=True):
     """Which papers, and in whose name. There is no release without a person."""
 
-    by: Person
-
 
 class Archive(Papers, frozen=True, kw_only=True):
     by: Person = "api"
 
 
-class Pause(_Closed, frozen=True, kw_only=True):
+class Pause(Named, frozen=True, kw_only=True):
     by: Person = "api"
     reason: Annotated[str, Meta(min_length=1, max_length=1000, pattern=_NO_NUL)] | None = None
 
@@ -147,7 +154,7 @@ class BatchChange(_Closed, frozen=True, kw_only=True):
     max_cost: Cost | UnsetType | None = UNSET
 
 
-class By(_Closed, frozen=True, kw_only=True):
+class By(Named, frozen=True, kw_only=True):
     by: Person = "api"
 
 
@@ -158,15 +165,32 @@ class CriterionEdit(_Closed, frozen=True, kw_only=True):
     reason: LongText | None = None
 
 
-class GradeEdit(_Closed, frozen=True, kw_only=True):
+class GradeEdit(Named, frozen=True, kw_only=True):
     """A person's changes to the current grade; whatever is left out stays as it is.
 
     With `criteria`, the score is their sum. `max_score` is needed only for a paper that has
     neither a grade nor a rubric.
     """
 
-    by: Person
     score: Points | None = None
     max_score: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     criteria: list[CriterionEdit] | None = None
     feedback: LongText | None = None
+
+
+class NewToken(_Closed, frozen=True, kw_only=True):
+    """A token for `name`, who is put on the list if nobody there is called so. `role` and `courses`
+    replace what she had; left out, they stay, and who is new is a teacher.
+    """
+
+    name: Person
+    role: Role | None = None
+    courses: list[Name] | None = None
+    label: Annotated[str, Meta(max_length=200, pattern=_ONE_LINE)] = ""
+    days: Annotated[float, Meta(gt=0, le=36_500, description="until it ends")] | None = None
+
+
+class NewLink(_Closed, frozen=True, kw_only=True):
+    """Whom the link signs in."""
+
+    name: Person

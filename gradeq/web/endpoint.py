@@ -1,7 +1,8 @@
 """An endpoint: a method, a path and a coroutine, whose annotations say what it takes and gives.
 
 `async def show(site: Site, job_id: Id) -> JobAnswer` takes `job_id` from the path, a parameter
-`query` from the query string, `body` from the body, and `request` where it needs the whole.
+`query` from the query string, `body` from the body, `person` who asks, and `request` where it needs
+the whole.
 The same annotations make the description in /openapi.json.
 """
 
@@ -17,10 +18,12 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gradeq.web.bodies import Nothing
+from gradeq.web.bodies import Named, Nothing
 from gradeq.web.intake import BODY_LIMIT, JSON, Reader, converted, json_reader, read_raw
 from gradeq.web.paths import part
-from gradeq.web.problems import problem_of
+from gradeq.web.people import Person, person_of
+from gradeq.web.problems import Flaw, Problem, problem_of
+from gradeq.web.rights import Rule, administrators
 from gradeq.web.site import Site
 
 Run = Callable[..., Awaitable[Any]]
@@ -33,7 +36,7 @@ class Endpoint:
 
     `read` replaces the reading of a JSON body, then `consumes` describes what it reads by media
     type. `answer` describes what `run` answers where it builds its own response, of `media_type`.
-    `codes` are the problems beyond those of every request.
+    `codes` are the problems beyond those of every request. `rule` says who may ask for it.
     """
 
     method: str
@@ -46,6 +49,7 @@ class Endpoint:
     answer: Any = None
     media_type: str = JSON
     codes: tuple[str, ...] = ()
+    rule: Rule = administrators
 
     @cached_property
     def hints(self) -> Mapping[str, Any]:
@@ -76,12 +80,15 @@ class Endpoint:
     async def respond(self, site: Site, request: Request) -> Response:
         """Answer, or tell the problem: nothing that happens here reaches the server."""
         try:
-            answer = await self.run(site, **await self._arguments(request))
+            person = person_of(request)
+            given = await self._arguments(request, person)
+            await self.rule(site, person, given)
+            answer = await self.run(site, **given)
         except Exception as error:
             return problem_of(error, request).response()
         return answer if isinstance(answer, Response) else as_json(answer, self.status)
 
-    async def _arguments(self, request: Request) -> dict[str, Any]:
+    async def _arguments(self, request: Request, person: Person) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for name in self.places:
             text = part(str(request.path_params[name]))
@@ -91,10 +98,24 @@ class Endpoint:
             given["query"] = query
         if "body" in self.hints:
             read = self.read or json_reader(self.hints["body"])
-            given["body"] = read(await read_raw(request, self.limit))
+            given["body"] = _named(read(await read_raw(request, self.limit)), person)
+        if "person" in self.hints:
+            given["person"] = person
         if "request" in self.hints:
             given["request"] = request
         return given
+
+
+def _named(body: Any, person: Person) -> Any:
+    """`body` in the name of who asks: of whoever signed in, else of whom it tells itself."""
+    if not isinstance(body, Named):
+        return body
+    if person.is_signed_in:
+        return msgspec.structs.replace(body, by=person.name)
+    if not body.by:
+        missing = "Object missing required field `by`"
+        raise Problem(422, "invalid_body", f"{missing} (at body $)", problems=[Flaw("$", missing)])
+    return body
 
 
 def as_json(answer: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

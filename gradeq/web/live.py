@@ -16,7 +16,9 @@ from gradeq.errors import StoreError
 from gradeq.web.bodies import Watch
 from gradeq.web.feed import MOST_STREAMS, Block, written
 from gradeq.web.intake import converted
+from gradeq.web.people import Person
 from gradeq.web.problems import Problem
+from gradeq.web.rights import require_course, sees_batch
 from gradeq.web.site import Site
 
 log = logging.getLogger("gradeq")
@@ -25,7 +27,7 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _RETRY = b"retry: 2000\n\n"
 
 
-async def events(site: Site, request: Request, query: Watch) -> Response:
+async def events(site: Site, request: Request, query: Watch, person: Person) -> Response:
     """What happens, as it happens: server-sent events with `id`, `event` and JSON `data`.
 
     Choose by `course`, `assignment` and `batch_id`. `Last-Event-ID` (or `after`) replays what came
@@ -33,6 +35,8 @@ async def events(site: Site, request: Request, query: Watch) -> Response:
     a stream of one assignment begins with it. An event `gap` says that older events are gone:
     read the state anew.
     """
+    if query.course is not None:
+        require_course(person, query.course)
     after = _last_seen(request, query)
     if site.feed.is_over:
         raise Problem(503, "stopping", "gradeq is stopping", headers={"Retry-After": "5"})
@@ -43,7 +47,7 @@ async def events(site: Site, request: Request, query: Watch) -> Response:
     if request.method == "HEAD":
         return Response(headers=_HEADERS, media_type=MEDIA_TYPE)
     last = await site.store.last_event()
-    return EventStream(_Stream(site, query, last).blocks(after))
+    return EventStream(_Stream(site, query, person, last).blocks(after))
 
 
 def _last_seen(request: Request, query: Watch) -> int | None:
@@ -70,10 +74,11 @@ class EventStream(StreamingResponse):
 class _Stream:
     """One client's place in the feed: `last` was the newest event when it came."""
 
-    def __init__(self, site: Site, watch: Watch, last: int) -> None:
+    def __init__(self, site: Site, watch: Watch, person: Person, last: int) -> None:
         self._site = site
         self._feed = site.feed
         self._watch = watch
+        self._person = person
         self._last = last
         self._seen = last
 
@@ -125,8 +130,18 @@ class _Stream:
             await self._feed.news.wait(rings, timeout=self._look_seconds)
             return b""
         seen, self._seen = self._seen, tick.last
-        wanted = (one for one in tick.blocks if one.seq > seen and _wants(self._watch, one))
-        return b"".join(one.text for one in wanted)
+        wanted = [one for one in tick.blocks if one.seq > seen and _wants(self._watch, one)]
+        return b"".join([one.text for one in wanted if await self._sees(one)])
+
+    async def _sees(self, block: Block) -> bool:
+        """What belongs to no course tells of batches, or of the whole queue."""
+        if self._person.sees_everything:
+            return True
+        if block.course is not None:
+            return self._person.sees(block.course)
+        for batch_id in block.batch_ids:
+            return await sees_batch(self._site, self._person, batch_id)
+        return False
 
     @property
     def _look_seconds(self) -> float:

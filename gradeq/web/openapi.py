@@ -11,6 +11,7 @@ import msgspec
 
 from gradeq.web.endpoint import Endpoint
 from gradeq.web.problems import MEDIA_TYPE, ProblemAnswer
+from gradeq.web.rights import administrators
 
 _REFERENCE = "#/components/schemas/{name}"
 _CONVERTER = re.compile(r":\w+}")
@@ -139,5 +140,6 @@ def codes_of(endpoint: Endpoint) -> list[str]:
         *(("invalid_path",) if endpoint.places else ()),
         *_WITH_QUERY,
         *(_WITH_BODY if endpoint.bodies else ()),
+        *(("administrators_only",) if endpoint.rule is administrators else ()),
         *_ALWAYS,
     ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from gradeq.store.base import Skipped
 from gradeq.web.answers import SkippedAnswer
+from gradeq.web.people import Person
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.site import Site
 
@@ -31,22 +33,43 @@ class Meant:
 
 
 async def resolve(
-    site: Site, wanted: Sequence[int | str], course: str | None, assignment: str | None
+    site: Site,
+    person: Person,
+    wanted: Sequence[int | str],
+    course: str | None,
+    assignment: str | None,
 ) -> Meant:
-    """Raises a Problem where an own id stands for submissions of several assignments."""
+    """What the person does not see is unknown, like what does not exist.
+
+    Raises a Problem where an own id stands for submissions of several assignments.
+    """
     own = list(dict.fromkeys(one for one in wanted if isinstance(one, str)))
     found = await site.store.find_submissions(own, course, assignment) if own else {}
+    numbers = [one for one in wanted if isinstance(one, int)]
+    hidden = await _hidden(site, person, [*numbers, *chain.from_iterable(found.values())])
+    found = {name: left for name, ids in found.items() if (left := _without(hidden, ids))}
     _refuse_ambiguous(found)
     names: dict[int, int | str] = {}
     unknown = []
     for one in dict.fromkeys(wanted):
-        if isinstance(one, int):
+        if isinstance(one, int) and one not in hidden:
             names.setdefault(one, one)
-        elif one in found:
+        elif isinstance(one, str) and one in found:
             names.setdefault(found[one][0], one)
         else:
             unknown.append(SkippedAnswer(one, "not_found", f"there is no submission {one!r}"))
     return Meant(list(names), names, unknown)
+
+
+async def _hidden(site: Site, person: Person, ids: Sequence[int]) -> frozenset[int]:
+    if person.sees_everything:
+        return frozenset()
+    courses = await site.store.courses_of(ids)
+    return frozenset(one for one in ids if one not in courses or not person.sees(courses[one]))
+
+
+def _without(hidden: frozenset[int], ids: Sequence[int]) -> list[int]:
+    return [one for one in ids if one not in hidden]
 
 
 def _refuse_ambiguous(found: Mapping[str, Sequence[int]]) -> None:

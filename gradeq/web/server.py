@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import signal
 import socket
 import threading
@@ -14,6 +15,7 @@ from starlette.applications import Starlette
 
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError
+from gradeq.passes import first_code
 from gradeq.web.app import create_app
 from gradeq.web.auth import is_loopback
 
@@ -30,22 +32,30 @@ async def serve(
     *,
     stop: asyncio.Event | None = None,
     on_ready: Callable[[str], None] | None = None,
+    on_first_link: Callable[[str], None] | None = None,
 ) -> int:
     """Open `engine` and serve it until SIGTERM, Ctrl-C or `stop`; how many jobs were given back.
 
-    Port 0 takes a free one; `on_ready` is told the address. The stop is soft: nothing new is
-    claimed, streams end, requests get 5 seconds and calls the engine's grace; a second signal
-    stops at once. Sets `stop` when a signal comes. Raises ConfigError where the address cannot be
-    used, or where others can reach it and there is no token; else what opening the engine raises.
+    Port 0 takes a free one; `on_ready` is told the address, and `on_first_link`, where nobody
+    administers yet, a link that makes whoever opens it the first administrator. The stop is soft:
+    nothing new is claimed, streams end, requests get 5 seconds and calls the engine's grace; a
+    second signal stops at once. Sets `stop` when a signal comes. Raises ConfigError where the
+    address cannot be used, or where others can reach it and there is no token; else what opening
+    the engine raises.
     """
     check_address(host, token)
     stop = stop or asyncio.Event()
-    app = create_app(engine, token=token)
+    # Who has the token needs no other key, and who lacks it gets none.
+    local_key = secrets.token_urlsafe(32) if token is None else None
+    app = create_app(engine, token=token, local_key=local_key)
     async with engine, _running(app, host, port) as server:
         with _signals(stop, lambda: _hurry(engine, server)):
-            engine.store.announce(server.url)
+            engine.store.announce(server.url, local_key)
+            code = None if on_first_link is None else await first_code(engine.store.people)
             if on_ready is not None:
                 on_ready(server.url)
+            if on_first_link is not None and code is not None:
+                on_first_link(f"{server.url}/sign-in?code={code}")
             await server.serve_until(stop)
             engine.store.announce(None)
             app.state.site.feed.end()

@@ -16,8 +16,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gradeq import __version__
 from gradeq.web.paths import part
-from gradeq.web.people import Identity, Person, WhoeverIsHere, cleaned_name, remember_name
+from gradeq.web.people import Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import problem_of
+from gradeq.web.signing import Signing
 from gradeq.web.site import Site
 from gradeq.web.wording import LANGUAGE_COOKIE, Languages, Wording
 
@@ -26,10 +27,13 @@ _A_YEAR = 365 * 24 * 3600
 
 
 class Views:
-    """The templates, the languages and who is who: what all pages of one application share."""
+    """The templates, the languages and the way to sign in: what all pages of one application share.
 
-    def __init__(self, identity: Identity | None = None) -> None:
-        self.identity = identity or WhoeverIsHere()
+    `signing` is None where the application around this one tells who its users are.
+    """
+
+    def __init__(self, signing: Signing | None = None) -> None:
+        self.signing = signing
         self.languages = Languages()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -112,8 +116,7 @@ def answering(site: Site, views: Views, page: Page) -> Callable[[Request], Await
 
 async def _answer(site: Site, views: Views, page: Page, request: Request) -> Response:
     words = views.languages.of(request)
-    person = await views.identity.person(request) or Person()
-    visit = Visit(site, views, request, person, words)
+    visit = Visit(site, views, request, person_of(request), words)
     try:
         answer = await page(visit)
     except Exception as error:
@@ -134,5 +137,6 @@ async def _remember(visit: Visit, answer: Response) -> None:
     if chosen == visit.words.language:
         root = request.scope.get("root_path", "") or "/"
         answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_A_YEAR, path=root, samesite="lax")
-    if request.method == "POST" and not visit.person.name and (name := await visit.name()):
+    is_nameless = visit.person.is_guest and not visit.person.name
+    if request.method == "POST" and is_nameless and (name := await visit.name()):
         remember_name(answer, name, request)

@@ -141,6 +141,13 @@ CREATE INDEX batches_overnight ON batches (id) WHERE mode = 'overnight' AND fini
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
 
+-- Where a batch's papers belong: who may see it is asked often, and its jobs may be very many.
+CREATE TABLE batch_assignments (
+    batch_id      INTEGER NOT NULL REFERENCES batches (id),
+    assignment_id INTEGER NOT NULL REFERENCES assignments (id),
+    PRIMARY KEY (batch_id, assignment_id)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE jobs (
     id            INTEGER PRIMARY KEY,
     batch_id      INTEGER NOT NULL REFERENCES batches (id),
@@ -365,6 +372,39 @@ CREATE TABLE limiter_state (
     updated_at INTEGER NOT NULL
 ) STRICT;
 
+-- Who may work here. As long as nobody is known, whoever can ask may do everything.
+CREATE TABLE people (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE CHECK (name <> '' AND name = trim(name)),
+    role       TEXT NOT NULL CHECK (role IN ('administrator', 'teacher')),
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- What a teacher may see and do: these courses and nothing else.
+CREATE TABLE given_courses (
+    person_id INTEGER NOT NULL REFERENCES people (id),
+    course    TEXT NOT NULL CHECK (course <> ''),
+    PRIMARY KEY (person_id, course)
+) STRICT, WITHOUT ROWID;
+
+-- What lets a person in: a token for programs, a browser's session, a link that works once. Of each
+-- secret only the hash is here. A pass that was used up or taken back is deleted.
+CREATE TABLE passes (
+    handle       TEXT PRIMARY KEY CHECK (handle <> ''),
+    kind         TEXT NOT NULL CHECK (kind IN ('token', 'session', 'link')),
+    person_id    INTEGER REFERENCES people (id),
+    label        TEXT NOT NULL DEFAULT '',
+    sha256       TEXT NOT NULL CHECK (length(sha256) = 64),
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER,
+    expires_at   INTEGER,
+    -- Only the link of the first start belongs to nobody yet.
+    CHECK (person_id IS NOT NULL OR kind = 'link'),
+    CHECK (kind = 'token' OR expires_at IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX passes_by_person ON passes (person_id);
+CREATE UNIQUE INDEX passes_first ON passes (kind) WHERE person_id IS NULL;
+
 CREATE VIEW batch_status AS
 SELECT id AS batch_id,
        CASE WHEN archived_at IS NOT NULL THEN 'archived'
@@ -433,6 +473,15 @@ BEGIN
        SET total = total + 1, ready = ready + (NEW.waiting = 0), waiting = waiting + NEW.waiting
      WHERE id = NEW.batch_id;
     UPDATE assignments SET grading = grading + 1 WHERE id = NEW.assignment_id;
+END;
+
+CREATE TRIGGER job_belongs_to_an_assignment AFTER INSERT ON jobs
+WHEN NEW.assignment_id IS NOT NULL
+     AND NOT EXISTS (SELECT 1 FROM batch_assignments
+                      WHERE batch_id = NEW.batch_id AND assignment_id = NEW.assignment_id)
+BEGIN
+    INSERT INTO batch_assignments (batch_id, assignment_id)
+    VALUES (NEW.batch_id, NEW.assignment_id);
 END;
 
 CREATE TRIGGER job_recounted AFTER UPDATE OF state, waiting ON jobs

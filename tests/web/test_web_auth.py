@@ -31,11 +31,16 @@ async def stranger(guarded: Service) -> AsyncIterator[httpx.AsyncClient]:
 async def test_with_a_token_everything_asks_for_it(
     guarded: Service, stranger: httpx.AsyncClient
 ) -> None:
-    paths = ("/api/courses", "/api/events", "/readyz", "/openapi.json", "/static/gradeq.css", "/x")
-    for path in paths:
+    for path in ("/api/courses", "/api/events", "/readyz", "/openapi.json"):
         answer = await stranger.get(path)
         assert code(answer, 401) == "unauthorized"
         assert answer.headers["www-authenticate"].startswith("Bearer")
+    for path in ("/", "/people", "/x"):
+        answer = await stranger.get(path)
+        assert (answer.status_code, answer.headers["content-type"][:9]) == (401, "text/html")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    # The page to sign in has its looks.
+    assert (await stranger.get("/static/gradeq.css")).status_code == 200
     assert code(await stranger.post("/api/submissions", json=[]), 401) == "unauthorized"
     assert (await stranger.get("/healthz")).status_code == 200
     assert await guarded.get("/api/courses") == {"courses": [], "next": None}

@@ -178,13 +178,25 @@ async def told(lines: AsyncIterator[str]) -> AsyncIterator[Told]:
 
 @asynccontextmanager
 async def serving(
-    engine: Engine, token: str | None = None, host: str = "127.0.0.1", port: int = 0
+    engine: Engine,
+    token: str | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    on_first_link: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Service]:
     """The service on a free port, stopped at the end."""
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     task = asyncio.create_task(
-        serve(engine, host, port, token, stop=stop, on_ready=ready.set_result)
+        serve(
+            engine,
+            host,
+            port,
+            token,
+            stop=stop,
+            on_ready=ready.set_result,
+            on_first_link=on_first_link,
+        )
     )
     await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
     if task.done():

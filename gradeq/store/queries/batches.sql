@@ -16,6 +16,25 @@ SELECT b.*, o.name AS owner, v.status,
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
  WHERE b.id < :before ORDER BY b.id DESC LIMIT :limit
 
+-- name: batches_list_of_courses
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+ WHERE b.id < :before
+   AND EXISTS (SELECT 1 FROM batch_assignments x WHERE x.batch_id = b.id)
+   AND NOT EXISTS (SELECT 1 FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
+                    WHERE x.batch_id = b.id
+                      AND a.course NOT IN (SELECT value FROM json_each(:courses)))
+ ORDER BY b.id DESC LIMIT :limit
+
+-- name: batch_courses
+SELECT DISTINCT a.course
+  FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
+ WHERE x.batch_id = :batch_id ORDER BY a.course
+
 -- name: batch_pause
 UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now
  WHERE id = :id AND paused_at IS NULL AND cancelled_at IS NULL AND finished_at IS NULL

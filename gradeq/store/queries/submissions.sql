@@ -107,3 +107,8 @@ UPDATE submissions
 -- name: submissions_graded
 UPDATE submissions SET status = 'graded', updated_at = :now
  WHERE id IN (SELECT value FROM json_each(:ids)) AND status = 'submitted'
+
+-- name: submission_courses
+SELECT s.id, a.course
+  FROM json_each(:ids) w
+  JOIN submissions s ON s.id = w.value JOIN assignments a ON a.id = s.assignment_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,8 +54,9 @@ from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
 from gradeq.store.sqlite.overnight import SqliteProviderBatches
+from gradeq.store.sqlite.people import SqlitePeople
 from gradeq.store.sqlite.readers import Readers
-from gradeq.store.sqlite.tx import Tx, ids_json
+from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 from gradeq.store.sqlite.writer import Writer
 
 T = TypeVar("T")
@@ -87,6 +88,7 @@ class SqliteStore:
         self._hopper: Hopper | None = None
         self._writer: Writer | None = None
         self.provider_batches = SqliteProviderBatches(self._write, self._read)
+        self.people = SqlitePeople(self._write, self._read)
 
     # Life ---------------------------------------------------------------------------------------
 
@@ -133,9 +135,9 @@ class SqliteStore:
         """Call `listener`, on the event loop, after each commit."""
         self._listeners.append(listener)
 
-    def announce(self, url: str | None) -> None:
+    def announce(self, url: str | None, key: str | None = None) -> None:
         """Tell other processes, through the lock file, where this one listens."""
-        self._lock.announce(url)
+        self._lock.announce(url, key)
 
     def _refuse_unusable_path(self) -> None:
         if str(self.path) == ":memory:":
@@ -297,6 +299,15 @@ class SqliteStore:
             lambda tx: [tuple(row) for row in tx.all("assignments_of", ids=ids)]
         )
 
+    async def courses_of(self, submission_ids: Sequence[int]) -> dict[int, str]:
+        ids = ids_json(submission_ids)
+        return await self._read(lambda tx: tx.pairs("submission_courses", ids=ids))
+
+    async def courses_of_batch(self, batch_id: int) -> list[str]:
+        return await self._read(
+            lambda tx: [row[0] for row in tx.all("batch_courses", batch_id=batch_id)]
+        )
+
     async def submission(self, submission_id: int) -> Submission | None:
         return await self._read(
             lambda tx: reads.first(tx, "submission_get", rows.to_submission, id=submission_id)
@@ -400,10 +411,24 @@ class SqliteStore:
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))
 
-    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]:
+    async def batches(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+        courses: Collection[str] | None = None,
+    ) -> list[BatchRow]:
         newest = 2**63 - 1 if before is None else before
+        where: dict[str, Any] = {"before": newest, "limit": limit}
+        if courses is None:
+            return await self._read(
+                lambda tx: reads.every(tx, "batches_list", rows.to_batch, **where)
+            )
+        given = as_json(sorted(courses))
         return await self._read(
-            lambda tx: reads.every(tx, "batches_list", rows.to_batch, before=newest, limit=limit)
+            lambda tx: reads.every(
+                tx, "batches_list_of_courses", rows.to_batch, courses=given, **where
+            )
         )
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]:

@@ -12,7 +12,7 @@ import contextlib
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradeq.errors import StoreError, StoreLockedError
@@ -34,10 +34,14 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that writes a database. `url` is where it listens, if it does."""
+    """The process that writes a database. `url` is where it listens, if it does.
+
+    `key` lets commands of the same user in there. Only that user can read the file.
+    """
 
     pid: int | None = None
     url: str | None = None
+    key: str | None = field(default=None, repr=False)
 
 
 class ProcessLock:
@@ -66,11 +70,11 @@ class ProcessLock:
         self._fd = fd
         self.announce(None)
 
-    def announce(self, url: str | None) -> None:
-        """Let other processes know where this one listens."""
+    def announce(self, url: str | None, key: str | None = None) -> None:
+        """Let other processes know where this one listens, and whose key it takes."""
         if self._fd is None:
             return
-        told = json.dumps({"pid": os.getpid(), "url": url}).encode()
+        told = json.dumps({"pid": os.getpid(), "url": url, "key": key}).encode()
         # Only a hint: on a full disk the lock holds without it.
         with contextlib.suppress(OSError):
             os.lseek(self._fd, 0, os.SEEK_SET)
@@ -103,7 +107,7 @@ def read_holder(database: Path) -> Holder:
     """Who last said that it holds the lock; it may be gone since."""
     try:
         told = json.loads(lock_path(database).read_text("utf-8"))
-        return Holder(told.get("pid"), told.get("url"))
+        return Holder(told.get("pid"), told.get("url"), told.get("key"))
     except (OSError, ValueError, AttributeError):
         return Holder()
 

@@ -19,11 +19,11 @@ from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 T = TypeVar("T")
 
 
-class _Write(Protocol):
+class Write(Protocol):
     async def __call__(self, work: Callable[[Tx], T], *, durable: bool = True) -> T: ...
 
 
-class _Read(Protocol):
+class Read(Protocol):
     def __call__(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
 
 
@@ -31,8 +31,8 @@ class _Read(Protocol):
 class SqliteProviderBatches:
     """ProviderBatches over a store's way to write and to read."""
 
-    write: _Write
-    read: _Read
+    write: Write
+    read: Read
 
     async def nights(self) -> list[Night]:
         return await self.read(lambda tx: [_night(row) for row in tx.all("nights")])

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from gradeq.web.pages import courses
+from gradeq.web.pages import courses, people, sign_in
 from gradeq.web.visit import Page
 
-PAGES: tuple[tuple[str, str, Page], ...] = (("GET", "/", courses.show),)
+PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/", courses.show),
+    ("GET", "/sign-in", sign_in.show),
+    ("POST", "/sign-in", sign_in.sign_in),
+    ("POST", "/sign-out", sign_in.sign_out),
+    ("GET", "/people", people.show),
+    ("POST", "/people", people.add),
+    ("POST", "/people/change", people.change),
+    ("POST", "/people/link", people.link),
+    ("POST", "/people/end", people.end),
+)

@@ -13,6 +13,7 @@ from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
 from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
 from .papers import ArchiveSuite, PaperSuite
+from .people import CourseSuite, LinkSuite, PassSuite, PeopleSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
 from .settling import BadOutcomeSuite, SettleSuite
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimSuite",
     "CollectSuite",
     "ConfiguredStreakSuite",
+    "CourseSuite",
     "CrashedAnswerSuite",
     "DaySuite",
     "EventSuite",
@@ -34,9 +36,12 @@ __all__ = [
     "IdempotencySuite",
     "LeaseSuite",
     "LifeSuite",
+    "LinkSuite",
     "NightCrashSuite",
     "NightSuite",
     "PaperSuite",
+    "PassSuite",
+    "PeopleSuite",
     "PositionSuite",
     "PostSuite",
     "ReadingSuite",
