@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,13 +13,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from gradeq import __version__
 from gradeq.engine import Engine
 from gradeq.web.auth import Gate
 from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
+from gradeq.web.files import Compressed, Files
 from gradeq.web.headers import SecureHeaders
 from gradeq.web.openapi import describe
 from gradeq.web.pages.table import PAGES
@@ -31,7 +30,6 @@ from gradeq.web.routes import ENDPOINTS
 from gradeq.web.site import Site
 from gradeq.web.visit import Views, answering
 
-_STATIC = Path(__file__).parent / "static"
 Answering = Callable[[Request], Awaitable[Response]]
 
 
@@ -60,6 +58,7 @@ def create_app(
         lifespan=engine.lifespan if owns_engine else None,
         middleware=[
             Middleware(SecureHeaders),
+            Middleware(Compressed),
             Middleware(EncodedParts),
             Middleware(Gate, token=token, hosts=hosts),
         ],
@@ -83,7 +82,7 @@ def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:
     yield Route("/openapi.json", partial(_described, description))
     for method, path, show in PAGES:
         yield Route(path, answering(site, views, show), methods=[method])
-    yield Mount("/static", StaticFiles(directory=_STATIC))
+    yield Mount("/static", Files(views.files_version))
 
 
 def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:

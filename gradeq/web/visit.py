@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gradeq import __version__
+from gradeq.web.files import files_version
 from gradeq.web.paths import part
 from gradeq.web.people import Identity, Person, WhoeverIsHere, cleaned_name, remember_name
 from gradeq.web.problems import problem_of
@@ -31,6 +31,7 @@ class Views:
     def __init__(self, identity: Identity | None = None) -> None:
         self.identity = identity or WhoeverIsHere()
         self.languages = Languages()
+        self.files_version = files_version()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -69,8 +70,9 @@ class Visit:
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
 
     def static(self, name: str) -> str:
-        """The address of a file that a browser may keep until the next version."""
-        return f"{self.request.scope.get('root_path', '')}/static/{name}?v={__version__}"
+        """The address of a file that a browser may keep until it changes."""
+        root = self.request.scope.get("root_path", "")
+        return f"{root}/static/{name}?v={self.views.files_version}"
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """The page that `template` makes of `values`."""
