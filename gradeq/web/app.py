@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from gradeq import __version__
 from gradeq.engine import Engine
@@ -21,6 +21,7 @@ from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
 from gradeq.web.files import Compressed, Files
 from gradeq.web.headers import SecureHeaders
+from gradeq.web.notifications import PATH, notifications
 from gradeq.web.openapi import describe
 from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
@@ -80,6 +81,7 @@ def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:
     # Made when it is first asked for: that takes longer than everything else here.
     description = cache(partial(describe, ENDPOINTS, __version__))
     yield Route("/openapi.json", partial(_described, description))
+    yield WebSocketRoute(PATH, partial(notifications, site))
     for method, path, show in PAGES:
         yield Route(path, answering(site, views, show), methods=[method])
     yield Mount("/static", Files(views.files_version))

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gradeq.errors import ConfigError
 from gradeq.web.paths import inner_path
-from gradeq.web.problems import Problem
+from gradeq.web.problems import Problem, denial
 
 _OPEN = frozenset({"/healthz"})
-_FOR_PROGRAMS = ("/api/", "/openapi.json", "/readyz")
+_FOR_PROGRAMS = ("/api/", "/ws/", "/openapi.json", "/readyz")
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _COOKIE_SECONDS = 30 * 24 * 3600
 _CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gradeq"'})
@@ -46,17 +46,18 @@ class Gate:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self._refusal(Request(scope)) if scope["type"] == "http" else None
-        await (answer or self._app)(scope, receive, send)
+        asks = scope["type"] in ("http", "websocket")
+        answer = self._refusal(HTTPConnection(scope)) if asks else None
+        await (denial(scope, answer) if answer else self._app)(scope, receive, send)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def _refusal(self, request: HTTPConnection) -> Response | None:
         """What to answer instead; None lets the request in."""
         path = inner_path(request.scope)
         if path in _OPEN:
             return None
         if self._key is None:
             return self._foreign_host(request) or _foreign_site(request)
-        if path == "/" and "token" in request.query_params:
+        if path == "/" and request.scope["type"] == "http" and "token" in request.query_params:
             return self._key.sign_in(request)
         if self._key.fits_bearer(request):
             return None
@@ -64,7 +65,7 @@ class Gate:
             return _foreign_site(request)
         return _needs_token() if path.startswith(_FOR_PROGRAMS) else _needs_page_token()
 
-    def _foreign_host(self, request: Request) -> Response | None:
+    def _foreign_host(self, request: HTTPConnection) -> Response | None:
         host = host_name(request.headers.get("host", ""))
         if is_loopback(host) or host in self._hosts or "*" in self._hosts:
             return None
@@ -88,18 +89,18 @@ class Key:
     def fits(self, told: str) -> bool:
         return hmac.compare_digest(told.encode("utf-8", "replace"), self._token)
 
-    def fits_bearer(self, request: Request) -> bool:
+    def fits_bearer(self, request: HTTPConnection) -> bool:
         scheme, _, told = request.headers.get("authorization", "").partition(" ")
         # Header values arrive as Latin-1; the token was typed as UTF-8.
         return scheme.lower() == "bearer" and self.fits(
             told.strip().encode("latin-1", "replace").decode("utf-8", "replace")
         )
 
-    def fits_cookie(self, request: Request) -> bool:
+    def fits_cookie(self, request: HTTPConnection) -> bool:
         told = request.cookies.get(self._cookie_name, "")
         return hmac.compare_digest(told.encode("utf-8", "replace"), self._cookie.encode())
 
-    def sign_in(self, request: Request) -> Response:
+    def sign_in(self, request: HTTPConnection) -> Response:
         """The token of the page's address becomes a cookie and leaves the address."""
         if not self.fits(request.query_params["token"]):
             return _needs_page_token()
@@ -129,9 +130,12 @@ def _needs_page_token() -> Response:
     return HTMLResponse(_SIGN_IN, 401, headers={**_CHALLENGE, "Cache-Control": "no-store"})
 
 
-def _foreign_site(request: Request) -> Response | None:
-    """Another site's page must not press our buttons with this browser's rights (CSRF)."""
-    if request.method in _HARMLESS:
+def _foreign_site(request: HTTPConnection) -> Response | None:
+    """Another site's page must not press our buttons with this browser's rights (CSRF).
+
+    Nor read along: browsers let every page open a WebSocket anywhere.
+    """
+    if request.scope.get("method") in _HARMLESS:
         return None
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
