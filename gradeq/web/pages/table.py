@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from gradeq.web.pages import courses
+from gradeq.web.pages import add, courses
 from gradeq.web.visit import Page
 
-PAGES: tuple[tuple[str, str, Page], ...] = (("GET", "/", courses.show),)
+_ADD = "/courses/{course}/assignments/{assignment}/add"
+
+PAGES: tuple[tuple[str, str, Page], ...] = (
+    ("GET", "/", courses.show),
+    ("GET", "/new", add.new),
+    ("GET", _ADD, add.show),
+    ("POST", _ADD, add.add),
+)
