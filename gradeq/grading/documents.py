@@ -1,4 +1,4 @@
-"""Reading papers: a folder of text files, a .csv, a .jsonl or a single text file.
+"""Reading papers: a folder of text files, a .csv, a .jsonl or a single text file, here or sent.
 
 What cannot be read becomes a Problem and the rest is read on; nothing is guessed, least of all an
 encoding. Blank papers are no problem here: whoever grades decides what a blank paper is.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import msgspec
@@ -21,9 +21,13 @@ from gradeq.model import DEFAULT_ASSIGNMENT, DEFAULT_COURSE, NewSubmission
 MOST_PAPER_BYTES = 20_000_000
 """A text file larger than this is no paper."""
 
+READABLE = (".txt", ".md", ".csv", ".jsonl")
+"""How the name of a file with papers ends, in whatever case."""
+
 LONGEST_ID = 200
 
 _PAPERS = (".txt", ".md")
+_TABLES = (".csv", ".jsonl")
 _SUPPORTED = "gradeq reads .txt and .md files, folders of them, .csv and .jsonl"
 _FIELDS = frozenset(("id", "text", "student"))
 _BYTE_ORDER_MARKS = (
@@ -47,16 +51,30 @@ def read_papers(
     path: Path, *, course: str = DEFAULT_COURSE, assignment: str = DEFAULT_ASSIGNMENT
 ) -> Papers:
     """Read every paper under `path`. Never raises for what a file or a folder can be like."""
+    papers = _checked(_records(path), course, assignment)
+    if not papers.valid and not papers.problems:
+        papers.problems.append(_problem(path, f"holds no papers; {_SUPPORTED}"))
+    return papers
+
+
+def read_sent(name: str, data: bytes, *, course: str, assignment: str) -> Papers:
+    """Read the papers of a file that somebody sent. Its `name` says what it is, and is no path."""
+    file = PurePath(name.replace("\\", "/").rpartition("/")[2])
+    papers = _checked(_sent_records(file, data), course, assignment)
+    if not papers.valid and not papers.problems:
+        papers.problems.append(_problem(file, "holds no papers"))
+    return papers
+
+
+def _checked(records: Iterable[Record | Problem], course: str, assignment: str) -> Papers:
     valid: dict[str, NewSubmission] = {}
     problems: list[Problem] = []
-    for record in _records(path):
+    for record in records:
         paper = _paper(record, course, assignment) if isinstance(record, Record) else record
         if isinstance(paper, Problem):
             problems.append(paper)
         elif valid.setdefault(paper.external_id, paper) is not paper:
             problems.append(_repeated(record, paper.external_id))
-    if not valid and not problems:
-        problems.append(_problem(path, f"holds no papers; {_SUPPORTED}"))
     return Papers(list(valid.values()), problems)
 
 
@@ -94,20 +112,42 @@ def _file_records(path: Path) -> Iterator[Record | Problem]:
         yield _problem(path, "there is no such file or folder")
     elif suffix in _PAPERS:
         yield _text_paper(path)
-    elif suffix not in (".csv", ".jsonl"):
+    elif suffix not in _TABLES:
         yield _unsupported(path)
     elif isinstance(text := _text(path), Problem):
         yield text
-    elif not text.strip():
-        yield _problem(path, "is empty")
     else:
-        yield from (csv_records if suffix == ".csv" else jsonl_records)(text, path.name)
+        yield from _table_records(text, path)
+
+
+def _sent_records(file: PurePath, data: bytes) -> Iterator[Record | Problem]:
+    suffix = file.suffix.lower()
+    if suffix not in READABLE:
+        yield _unsupported(file)
+    elif suffix in _PAPERS and len(data) > MOST_PAPER_BYTES:
+        yield _too_large(file, MOST_PAPER_BYTES)
+    elif isinstance(text := _decoded(data, file), Problem):
+        yield text
+    elif suffix in _PAPERS:
+        yield _paper_of(file, text)
+    else:
+        yield from _table_records(text, file)
+
+
+def _table_records(text: str, file: PurePath) -> Iterator[Record | Problem]:
+    if not text.strip():
+        yield _problem(file, "is empty")
+    else:
+        read = csv_records if file.suffix.lower() == ".csv" else jsonl_records
+        yield from read(text, file.name)
 
 
 def _text_paper(file: Path) -> Record | Problem:
     text = _text(file, most=MOST_PAPER_BYTES)
-    if isinstance(text, Problem):
-        return text
+    return text if isinstance(text, Problem) else _paper_of(file, text)
+
+
+def _paper_of(file: PurePath, text: str) -> Record:
     return Record(file.name, None, {"id": file.stem, "text": text})
 
 
@@ -116,13 +156,17 @@ def _text(path: Path, most: int | None = None) -> str | Problem:
         if not path.is_file():
             return _problem(path, "is not an ordinary file")
         if most is not None and path.stat().st_size > most:
-            return _problem(path, f"is larger than {most // 1_000_000} MB, too large for a paper")
+            return _too_large(path, most)
         return _decoded(path.read_bytes(), path)
     except OSError as error:
         return _unreadable(path, error)
 
 
-def _decoded(data: bytes, path: Path) -> str | Problem:
+def _too_large(path: PurePath, most: int) -> Problem:
+    return _problem(path, f"is larger than {most // 1_000_000} MB, too large for a paper")
+
+
+def _decoded(data: bytes, path: PurePath) -> str | Problem:
     """UTF-8, or UTF-16 and UTF-32 that say so. Guessing an older encoding would corrupt names."""
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS if data.startswith(mark)), "utf-8")
     if b"\0" in data and encoding.startswith("utf-8"):
@@ -191,7 +235,7 @@ def _kind(values: Mapping[str, Any], key: str) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _unsupported(path: Path) -> Problem:
+def _unsupported(path: PurePath) -> Problem:
     kind = f"{path.suffix} files" if path.suffix else "files without a suffix"
     hint = ": save it as text" if path.suffix.lower() in (".pdf", ".docx", ".doc", ".odt") else ""
     return _problem(path, f"{kind} cannot be read{hint}; {_SUPPORTED}")
@@ -203,5 +247,5 @@ def _unreadable(path: Path, error: OSError) -> Problem:
     return _problem(path, f"cannot be read: {error.strerror or error}")
 
 
-def _problem(path: Path, message: str) -> Problem:
+def _problem(path: PurePath, message: str) -> Problem:
     return Problem(path.name or str(path), None, None, message)

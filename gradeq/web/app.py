@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,16 +12,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from gradeq import __version__
 from gradeq.engine import Engine
 from gradeq.web.auth import Gate
 from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
+from gradeq.web.files import Compressed, Files
 from gradeq.web.headers import SecureHeaders
 from gradeq.web.key import Key
+from gradeq.web.notifications import PATH, notifications
 from gradeq.web.openapi import describe
 from gradeq.web.pages import sign_in
 from gradeq.web.pages.table import PAGES
@@ -34,7 +34,6 @@ from gradeq.web.signing import Signing
 from gradeq.web.site import Site
 from gradeq.web.visit import Views, answering
 
-_STATIC = Path(__file__).parent / "static"
 Answering = Callable[[Request], Awaitable[Response]]
 
 
@@ -68,6 +67,7 @@ def create_app(
         lifespan=engine.lifespan if owns_engine else None,
         middleware=[
             Middleware(SecureHeaders),
+            Middleware(Compressed),
             Middleware(EncodedParts),
             Middleware(
                 Gate,
@@ -91,9 +91,10 @@ def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:
     # Made when it is first asked for: that takes longer than everything else here.
     description = cache(partial(describe, ENDPOINTS, __version__))
     yield Route("/openapi.json", partial(_described, description))
+    yield WebSocketRoute(PATH, partial(notifications, site))
     for method, path, show in PAGES:
         yield Route(path, answering(site, views, show), methods=[method])
-    yield Mount("/static", StaticFiles(directory=_STATIC))
+    yield Mount("/static", Files(views.files_version))
 
 
 def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:

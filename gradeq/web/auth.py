@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,13 +15,13 @@ from gradeq.errors import GradeqError
 from gradeq.web.key import Key
 from gradeq.web.paths import inner_path
 from gradeq.web.people import NOBODY, Identity, Person, let_in
-from gradeq.web.problems import Problem, problem_of
+from gradeq.web.problems import Problem, denial, problem_of
 from gradeq.web.signing import bearer
 
 SIGN_IN = "/sign-in"
 _OPEN = frozenset({"/healthz"})
 _READY = "/readyz"
-_FOR_PROGRAMS = ("/api/", "/openapi.json", _READY)
+_FOR_PROGRAMS = ("/api/", "/ws/", "/openapi.json", _READY)
 _FOR_EVERYBODY = "/static/"
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gradeq"'})
@@ -53,10 +53,11 @@ class Gate:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = await self._refusal(Request(scope)) if scope["type"] == "http" else None
-        await (answer or self._app)(scope, receive, send)
+        asks = scope["type"] in ("http", "websocket")
+        answer = await self._refusal(HTTPConnection(scope)) if asks else None
+        await (denial(scope, answer) if answer else self._app)(scope, receive, send)
 
-    async def _refusal(self, request: Request) -> Response | None:
+    async def _refusal(self, request: HTTPConnection) -> Response | None:
         """What to answer instead; None lets the request in."""
         path = inner_path(request.scope)
         if self._is_open(path):
@@ -78,14 +79,14 @@ class Gate:
             return self._key is None
         return path in _OPEN or path.startswith(_FOR_EVERYBODY)
 
-    def _wrong_way(self, request: Request, person: Person) -> Response | None:
+    def _wrong_way(self, request: HTTPConnection, person: Person) -> Response | None:
         """Whoever was let in may still be used by a page of another site."""
         if self._key is None and person.is_guest:
             return self._foreign_host(request) or _foreign_site(request)
         is_by_token = bearer(request) is not None and not person.is_guest
         return None if is_by_token else _foreign_site(request)
 
-    def _foreign_host(self, request: Request) -> Response | None:
+    def _foreign_host(self, request: HTTPConnection) -> Response | None:
         host = host_name(request.headers.get("host", ""))
         if is_loopback(host) or host in self._hosts or "*" in self._hosts:
             return None
@@ -96,7 +97,7 @@ class Gate:
             "127.0.0.1 or localhost. Start it with a token, or name this host to create_app",
         ).response()
 
-    async def _refused(self, request: Request, path: str) -> Response:
+    async def _refused(self, request: HTTPConnection, path: str) -> Response:
         if path.startswith(_FOR_PROGRAMS):
             return Problem(
                 401,
@@ -104,14 +105,17 @@ class Gate:
                 "this service needs a token: Authorization: Bearer …",
                 headers=_CHALLENGE,
             ).response()
-        answer = await self._ask(request)
+        answer = await self._ask(Request(request.scope))
         answer.headers.update(_CHALLENGE)
         return answer
 
 
-def _foreign_site(request: Request) -> Response | None:
-    """Another site's page must not press our buttons with this browser's rights (CSRF)."""
-    if request.method in _HARMLESS:
+def _foreign_site(request: HTTPConnection) -> Response | None:
+    """Another site's page must not press our buttons with this browser's rights (CSRF).
+
+    Nor read along: browsers let every page open a WebSocket anywhere.
+    """
+    if request.scope.get("method") in _HARMLESS:
         return None
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")

@@ -22,6 +22,14 @@ _NO_NUL = r"^[^\x00]*$"
 
 Id = Annotated[int, Meta(ge=1, le=_LARGEST, description="an id that gradeq gave")]
 Name = Annotated[str, Meta(min_length=1, max_length=200, pattern=_ONE_LINE)]
+_PathName = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        pattern=r"^(?!\.{1,2}$)[^\x00-\x1f\x7f]+$",
+        description="one line of 1 to 200 characters, not a dot alone",
+    ),
+]
 Person = Annotated[
     str,
     Meta(
@@ -75,6 +83,13 @@ class Watch(_Closed, frozen=True, kw_only=True):
     assignment: Name | None = None
     batch_id: Id | None = None
     after: Annotated[int, Meta(ge=0, le=_LARGEST)] | None = None
+
+
+class NewPlace(_Closed, frozen=True, kw_only=True):
+    """An assignment that a person names. A dot alone would lead elsewhere in an address."""
+
+    course: _PathName
+    assignment: _PathName
 
 
 class Nothing(_Closed, frozen=True, kw_only=True):

@@ -10,18 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import msgspec
 
 from gradeq.bell import Bell
 from gradeq.errors import StoreError
-from gradeq.store.base import Badges, Event, Store
+from gradeq.store.base import Event, Store
 
 log = logging.getLogger("gradeq")
 BADGES = "badges"
+GAP = "gap"
 MOST_STREAMS = 200
 _PAGE = 500
 _KEPT_TICKS = 20
@@ -30,13 +32,23 @@ _GATHERING_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One event as it goes over the wire, and what streams choose by."""
+    """One event as it goes over the wire, and what streams choose by.
+
+    `text` is a server-sent event, `message` a JSON object with its `kind`.
+    """
 
     seq: int
     text: bytes
+    message: bytes
     course: str | None = None
     assignment: str | None = None
     batch_ids: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(cls, kind: str, data: Mapping[str, Any], seq: int) -> Block:
+        """Something that no event tells: a gap before event `seq`."""
+        message = msgspec.json.encode({"kind": kind, **data, "seq": seq})
+        return cls(seq, _written(kind, msgspec.json.encode(data), seq), message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +103,18 @@ class Feed:
             return await self._read(seen)
         return next((tick for tick in self._ticks if tick.last > seen), None)
 
-    async def badges(self, course: str, assignment: str) -> bytes:
-        """The event with an assignment's badges as they stand now; nothing if there is none."""
+    async def badges(
+        self, course: str, assignment: str, seq: int, batch_ids: frozenset[int] = frozenset()
+    ) -> Block | None:
+        """An assignment's badges as they stand now, after event `seq`; None if there is none."""
         badges = await self._store.badges(course, assignment)
-        return b"" if badges is None else _badges_text(course, assignment, badges)
+        if badges is None:
+            return None
+        data = {"course": course, "assignment": assignment, **asdict(badges)}
+        # Without an id: the browser keeps that of the last real event.
+        text = _written(BADGES, msgspec.json.encode(data))
+        message = msgspec.json.encode({"kind": BADGES, **data})
+        return Block(seq, text, message, course, assignment, batch_ids)
 
     async def _read_on(self) -> None:
         try:
@@ -130,8 +150,9 @@ class Feed:
         blocks = [_event_block(event) for event in events]
         last = events[-1].seq
         for (course, assignment), batches in _touched(events).items():
-            text = await self.badges(course, assignment)
-            blocks.append(Block(last, text, course, assignment, batches))
+            badges = await self.badges(course, assignment, last, batches)
+            if badges is not None:
+                blocks.append(badges)
         return Tick(seen, last, tuple(blocks))
 
 
@@ -148,16 +169,12 @@ def _touched(events: Sequence[Event]) -> dict[tuple[str, str], frozenset[int]]:
 
 def _event_block(event: Event) -> Block:
     batch_ids = frozenset(() if event.batch_id is None else (event.batch_id,))
-    text = written(event.kind, event, event.seq)
-    return Block(event.seq, text, event.course, event.assignment, batch_ids)
+    message = msgspec.json.encode(event)
+    text = _written(event.kind, message, event.seq)
+    return Block(event.seq, text, message, event.course, event.assignment, batch_ids)
 
 
-def _badges_text(course: str, assignment: str, badges: Badges) -> bytes:
-    """Without an id: the browser keeps that of the last real event."""
-    return written(BADGES, {"course": course, "assignment": assignment, **asdict(badges)})
-
-
-def written(kind: str, data: object, seq: int | None = None) -> bytes:
+def _written(kind: str, data: bytes, seq: int | None = None) -> bytes:
     """An event in the format of the HTML standard, "Server-sent events"."""
     identity = b"" if seq is None else b"id: %d\n" % seq
-    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), msgspec.json.encode(data))
+    return b"%sevent: %s\ndata: %s\n\n" % (identity, kind.encode(), data)

@@ -47,6 +47,15 @@ async def read_raw(request: Request, limit: int) -> Raw:
     return Raw(media_type, bytes(data))
 
 
+def check_length(request: Request, limit: int) -> None:
+    """Raises a Problem for a body of more than `limit` bytes before any of it is read."""
+    told = request.headers.get("content-length", "0")
+    if "transfer-encoding" in request.headers or not (told.isascii() and told.isdigit()):
+        raise Problem(411, "length_required", "say how long the body is (Content-Length)")
+    if int(told) > limit:
+        raise _too_large(limit)
+
+
 def _too_large(limit: int) -> Problem:
     size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
     return Problem(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
 from gradeq.errors import ConfigError
@@ -28,11 +28,11 @@ class Key:
     def fits(self, told: str) -> bool:
         return hmac.compare_digest(told.encode("utf-8", "replace"), self._token)
 
-    def fits_cookie(self, request: Request) -> bool:
+    def fits_cookie(self, request: HTTPConnection) -> bool:
         told = request.cookies.get(self._cookie_name, "")
         return hmac.compare_digest(told.encode("utf-8", "replace"), self._cookie.encode())
 
-    def signed_in(self, request: Request) -> Response | None:
+    def signed_in(self, request: HTTPConnection) -> Response | None:
         """The token of the page's address becomes a cookie and leaves the address.
 
         None for a wrong one.

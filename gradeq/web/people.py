@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, unquote
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gradeq.store.people import PersonRow, Role
@@ -48,7 +48,7 @@ NOBODY = Person(is_admin=False, courses=frozenset())
 class Identity(Protocol):
     """How an embedding application tells who its users are."""
 
-    async def person(self, request: Request) -> Person | None:
+    async def person(self, request: HTTPConnection) -> Person | None:
         """None where nobody has signed in: then the request is refused."""
         ...
 
@@ -60,17 +60,17 @@ def known_person(row: PersonRow) -> Person:
     return Person(row.name, is_admin=False, courses=frozenset(row.courses))
 
 
-def guest(request: Request) -> Person:
+def guest(request: HTTPConnection) -> Person:
     """Somebody who may do everything, in the name that the browser remembers."""
     return Person(unquote(request.cookies.get(NAME_COOKIE, "")), is_guest=True)
 
 
-def let_in(request: Request, person: Person) -> None:
+def let_in(request: HTTPConnection, person: Person) -> None:
     """Tell whatever answers this request who asks."""
     request.scope[_SCOPE_KEY] = person
 
 
-def person_of(request: Request) -> Person:
+def person_of(request: HTTPConnection) -> Person:
     """Who asks; NOBODY where nobody was let in."""
     found: Person = request.scope.get(_SCOPE_KEY, NOBODY)
     return found

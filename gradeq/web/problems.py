@@ -11,9 +11,10 @@ from contextlib import suppress
 
 import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from gradeq.errors import (
     ConfigError,
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[GradeqError], int], ...] = (
     (ConfigError, 422),
     (StoreError, 503),
 )
+_POLICY_VIOLATION = 1008
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 256 << 20
 _BY_ROUTER = {404: "no_such_path", 405: "method_not_allowed"}
@@ -122,7 +124,7 @@ class Problem(Exception):
         )
 
 
-def problem_of(error: Exception, request: Request) -> Problem:
+def problem_of(error: Exception, request: HTTPConnection) -> Problem:
     """The problem to tell of. What nobody expected is logged whole and told only by a number."""
     if isinstance(error, Problem):
         return error
@@ -130,7 +132,11 @@ def problem_of(error: Exception, request: Request) -> Problem:
         return _expected(error)
     incident = secrets.token_hex(4)
     log.error(
-        "incident %s: %s %s failed", incident, request.method, request.url.path, exc_info=error
+        "incident %s: %s %s failed",
+        incident,
+        request.scope.get("method", "WebSocket"),
+        request.url.path,
+        exc_info=error,
     )
     return Problem(
         500,
@@ -138,6 +144,15 @@ def problem_of(error: Exception, request: Request) -> Problem:
         f"gradeq itself failed here; its log tells more under incident {incident}",
         incident=incident,
     )
+
+
+def denial(scope: Scope, answer: Response) -> ASGIApp:
+    """`answer` to whoever wants in, as far as the server can tell a WebSocket why it may not."""
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get(
+        "extensions", {}
+    ):
+        return WebSocketClose(_POLICY_VIOLATION)
+    return answer
 
 
 def _expected(error: GradeqError) -> Problem:

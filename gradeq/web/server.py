@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
 import signal
 import socket
@@ -20,6 +21,7 @@ from gradeq.web.app import create_app
 from gradeq.web.auth import is_loopback
 
 _HTTP_GRACE_SECONDS = 5
+_MESSAGE_BYTES = 4096
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGBREAK")
 
@@ -82,7 +84,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 lifespan="off",
-                ws="none",
+                ws_max_size=_MESSAGE_BYTES,
                 log_config=None,
                 log_level="warning",
                 access_log=False,
@@ -129,6 +131,8 @@ class _Server(uvicorn.Server):
 async def _running(app: Starlette, host: str, port: int) -> AsyncIterator[_Server]:
     listener = _listen(host, port)
     server = _Server(app, listener, _url(host, listener.getsockname()[1]))
+    log = logging.getLogger("uvicorn.error")
+    log.addFilter(_is_no_false_alarm)
     try:
         await server.listen()
         yield server
@@ -136,6 +140,12 @@ async def _running(app: Starlette, host: str, port: int) -> AsyncIterator[_Serve
         server.force_exit = True
         await server.end()
         listener.close()
+        log.removeFilter(_is_no_false_alarm)
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """Uvicorn calls it an error where a WebSocket was refused with a reason, as it should be."""
+    return record.msg != "ASGI callable returned without completing handshake."
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,7 @@ import hmac
 import itertools
 import logging
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gradeq.clock import Clock
@@ -41,7 +41,7 @@ class Signing:
         self._local_key = local_key
         self._refused = itertools.count(1)
 
-    async def person(self, request: Request) -> Person | None:
+    async def person(self, request: HTTPConnection) -> Person | None:
         """Raises StoreError."""
         told = bearer(request)
         if told is not None:
@@ -62,11 +62,11 @@ class Signing:
             return True
         return self._key is not None and self._key.fits(told)
 
-    async def _by_session(self, request: Request) -> Person | None:
+    async def _by_session(self, request: HTTPConnection) -> Person | None:
         told = request.cookies.get(_cookie_name(request))
         return None if told is None else _person(await self._used(told, PassKind.SESSION))
 
-    async def _unnamed(self, request: Request) -> Person | None:
+    async def _unnamed(self, request: HTTPConnection) -> Person | None:
         if self._key is not None:
             is_let_in = self._key.fits_cookie(request)
         else:
@@ -120,7 +120,7 @@ class Signing:
             self._key.sign_out(answer, request)
 
 
-def bearer(request: Request) -> str | None:
+def bearer(request: HTTPConnection) -> str | None:
     """The token of the Authorization header, if there is one."""
     scheme, _, told = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
@@ -133,6 +133,6 @@ def _person(found: PassRow | None) -> Person | None:
     return None if found is None or found.person is None else known_person(found.person)
 
 
-def _cookie_name(request: Request) -> str:
+def _cookie_name(request: HTTPConnection) -> str:
     """Cookies ignore ports: two services on one host must not sign each other out."""
     return f"{_COOKIE}_{request.url.port}" if request.url.port else _COOKIE

@@ -11,19 +11,22 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gradeq import __version__
+from gradeq.web.files import files_version
+from gradeq.web.intake import check_length
 from gradeq.web.paths import part
 from gradeq.web.people import Person, cleaned_name, person_of, remember_name
-from gradeq.web.problems import problem_of
+from gradeq.web.problems import Problem, problem_of
 from gradeq.web.signing import Signing
 from gradeq.web.site import Site
 from gradeq.web.wording import LANGUAGE_COOKIE, Languages, Wording
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _A_YEAR = 365 * 24 * 3600
+_FORM_BYTES = 4 << 20
 
 
 class Views:
@@ -35,6 +38,7 @@ class Views:
     def __init__(self, signing: Signing | None = None) -> None:
         self.signing = signing
         self.languages = Languages()
+        self.files_version = files_version()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -61,9 +65,26 @@ class Visit:
     def query(self, name: str, default: str = "") -> str:
         return self.request.query_params.get(name, default)
 
-    async def form(self) -> FormData:
-        """What a form sent. Its fields are text; files come as uploads."""
-        return await self.request.form(max_fields=20_000)
+    async def form(self, limit: int = _FORM_BYTES) -> FormData:
+        """What a form sent, at most `limit` bytes. Its fields are text; files come as uploads.
+
+        Raises a Problem for what is larger, of unknown length or no form.
+        """
+        known = self.read_form
+        if known is None:
+            check_length(self.request, limit)
+            try:
+                known = await self.request.form(max_fields=20_000)
+            except HTTPException as error:
+                why = f"the form cannot be read: {error.detail}"
+                raise Problem(400, "malformed_form", why) from None
+            self.request.state.form = known
+        return known
+
+    @property
+    def read_form(self) -> FormData | None:
+        """The form, where it was read already."""
+        return getattr(self.request.state, "form", None)
 
     def url(self, *parts: object, **query: object) -> str:
         """The address of a page of ours, wherever the application is mounted."""
@@ -73,8 +94,9 @@ class Visit:
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
 
     def static(self, name: str) -> str:
-        """The address of a file that a browser may keep until the next version."""
-        return f"{self.request.scope.get('root_path', '')}/static/{name}?v={__version__}"
+        """The address of a file that a browser may keep until it changes."""
+        root = self.request.scope.get("root_path", "")
+        return f"{root}/static/{name}?v={self.views.files_version}"
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """The page that `template` makes of `values`."""
@@ -138,5 +160,5 @@ async def _remember(visit: Visit, answer: Response) -> None:
         root = request.scope.get("root_path", "") or "/"
         answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_A_YEAR, path=root, samesite="lax")
     is_nameless = visit.person.is_guest and not visit.person.name
-    if request.method == "POST" and is_nameless and (name := await visit.name()):
+    if visit.read_form is not None and is_nameless and (name := await visit.name()):
         remember_name(answer, name, request)

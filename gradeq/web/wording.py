@@ -52,8 +52,12 @@ class Wording:
         return str(format_percent(value, locale=self.locale))
 
     def money(self, value: float, currency: str = "USD") -> str:
-        pattern = "¤#,##0.00" if value >= 1 or value == 0 else "¤#,##0.0000"
-        return str(format_currency(value, currency, pattern, locale=self.locale))
+        """With more digits below 1, where most papers cost less than a cent."""
+        pattern = str(self.locale.currency_formats["standard"].pattern)
+        if 0 < value < 1:
+            pattern = pattern.replace("0.00", "0.0000")
+        told = format_currency(value, currency, pattern, self.locale, currency_digits=False)
+        return str(told)
 
     def moment(self, at_ms: int) -> str:
         """Wall milliseconds as date and time of this machine's zone."""

@@ -1,9 +1,10 @@
-"""The page in a real browser."""
+"""The home page in a real browser."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
@@ -56,11 +57,62 @@ async def test_an_assignment_that_is_new_appears_and_is_only_text(
     for row in rows:
         await resting.client.post("/api/submissions", json=row)
     await playwright.expect(browsed.page.locator("tbody tr")).to_have_count(4, timeout=MS)
-    courses = await browsed.page.locator(".course").all_text_contents()
+    courses = await browsed.page.locator("h2").all_text_contents()
     assert courses == sorted(row["course"] for row in rows)
     assert not await browsed.page.locator(".empty").is_visible()
     await browsed.page.reload()
-    assert await browsed.page.locator(".course").all_text_contents() == courses
+    assert await browsed.page.locator("h2").all_text_contents() == courses
+    assert browsed.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+async def test_everybody_can_read_it(
+    resting: Service, browser: playwright.Browser, scheme: Literal["light", "dark"], language: str
+) -> None:
+    context = await browser.new_context(
+        color_scheme=scheme, locale=language, viewport={"width": 320, "height": 640}
+    )
+    browsed = Browsed(await context.new_page())
+    await browsed.page.goto(resting.url)
+    await browsed.is_live()
+    await browsed.is_accessible()
+    ids = await resting.add(ESSAY, ESSAY, "hold " + ESSAY)
+    await resting.grade(submission_ids=ids[:2], grader="desk")
+    await browsed.shows(badge("sleep", "grading"), "2")
+    await browsed.is_accessible()
+    await browsed.page.set_viewport_size({"width": 1280, "height": 800})
+    await browsed.is_accessible()
+    assert browsed.complaints == []
+
+
+async def test_the_first_visit_weighs_little(resting: Service, browser: playwright.Browser) -> None:
+    """Bytes over the wire with headers, for a class list of 60 assignments; a second visit asks
+    for the page alone."""
+    rows = [
+        {"id": "p", "text": ESSAY, "course": f"c{n % 6}", "assignment": f"a{n}"} for n in range(60)
+    ]
+    await resting.client.post("/api/submissions", json=rows)
+    browsed = Browsed(await browser.new_page())
+    weighed: list[float] = []
+    session = await browsed.page.context.new_cdp_session(browsed.page)
+    session.on("Network.loadingFinished", lambda one: weighed.append(one["encodedDataLength"]))
+    await session.send("Network.enable")
+    await browsed.page.goto(resting.url, wait_until="load")
+    assert 0 < sum(weighed) <= 100_000
+    weighed.clear()
+    await browsed.page.goto(resting.url, wait_until="load")
+    assert 0 < sum(weighed) <= 20_000
+
+
+async def test_a_chosen_language_stays(resting: Service, browser: playwright.Browser) -> None:
+    browsed = Browsed(await browser.new_page())
+    await browsed.page.goto(resting.url)
+    await browsed.page.get_by_role("link", name="Deutsch").click()
+    await browsed.shows("h1", "Kurse")
+    await browsed.page.goto(resting.url)
+    await browsed.shows("h1", "Kurse")
+    assert await browsed.page.locator("html").get_attribute("lang") == "de"
     assert browsed.complaints == []
 
 

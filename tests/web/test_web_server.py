@@ -22,7 +22,7 @@ from web_kit import ESSAY, SECONDS, Desk, Service, make_engine, served_app, serv
 from gradeq import ConfigError, StoreLockedError
 from gradeq.store.sqlite.lock import read_holder
 from gradeq.web import create_app, serve
-from gradeq.web.live import host_is_stopping
+from gradeq.web.stream import host_is_stopping
 
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
@@ -213,7 +213,7 @@ async def test_it_can_be_mounted_in_another_application(tmp_path: Path, desk: De
         assert page.headers["location"] == "./"
         assert "path=/grading" in page.headers["set-cookie"].lower()
         assert (await client.get("/grading/")).status_code == 200
-        assert (await client.get("/grading/static/badges.js")).status_code == 200
+        assert (await client.get("/grading/static/live.js")).status_code == 200
         course = "/grading/api/courses/a%2Fb/assignments/c%25"
         paper = {"id": "p", "text": ESSAY, "course": "a/b", "assignment": "c%"}
         assert (await client.post("/grading/api/submissions", json=paper)).status_code == 201
