@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 
-def remember(answer: Response, request: Request, name: str, value: str, seconds: int) -> None:
+def remember(answer: Response, request: HTTPConnection, name: str, value: str, seconds: int) -> None:
     """Let this browser tell `value` for so long."""
     answer.set_cookie(
         name,
@@ -19,7 +19,7 @@ def remember(answer: Response, request: Request, name: str, value: str, seconds:
     )
 
 
-def forget(answer: Response, request: Request, name: str) -> None:
+def forget(answer: Response, request: HTTPConnection, name: str) -> None:
     answer.delete_cookie(
         name,
         path=_path(request),
@@ -29,5 +29,5 @@ def forget(answer: Response, request: Request, name: str) -> None:
     )
 
 
-def _path(request: Request) -> str:
+def _path(request: HTTPConnection) -> str:
     return request.scope.get("root_path", "") or "/"
