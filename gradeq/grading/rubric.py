@@ -238,6 +238,8 @@ class _Reading:
         value = table.get(key, default)
         if value is None:
             self._wrong((*path, key), "is missing")
+        elif value == "":
+            self._wrong((*path, key), "is empty")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self._wrong((*path, key), f"must be a number, but is {_shown(value)}")
         elif not abs(value) <= 1e9:

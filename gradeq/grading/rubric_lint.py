@@ -23,7 +23,8 @@ _ODD_STEP = 5
 """A step that is more than so many times the next largest was probably typed wrong."""
 
 _TITLE_POINTS = re.compile(
-    r"\b(\d+(?:[.,]\d+)?)[\s-]*(?:points?\b(?!\s+of)|pts?\b|marks?\b|punkte?n?\b|P\.)", re.IGNORECASE
+    r"\b(\d+(?:[.,]\d+)?)[\s-]*(?:points?\b(?!\s+of)|pts?\b|marks?\b|punkte?n?\b|P\.)",
+    re.IGNORECASE,
 )
 _INTENSITY = re.compile(
     r"\b(?:very|quite|rather|somewhat|fairly|more|less|mostly|largely|partly|highly|extremely|"

@@ -282,7 +282,13 @@ WORDING = [
     ),
     *by_words(
         "sum",
-        ["Essay (20 points)", "Photosynthesis, 5 pts", "Test, 10 marks", "Aufsatz (12 Punkte)", "8 P."],
+        [
+            "Essay (20 points)",
+            "Photosynthesis, 5 pts",
+            "Test, 10 marks",
+            "Aufsatz (12 Punkte)",
+            "8 P.",
+        ],
         ["Essay (2 points)", "Year 9 essay", "5 points of view", "Aufsatz 3 (2 Punkte)", "Task 4"],
         "title",
     ),

@@ -64,9 +64,7 @@ def assign_rubric(tx: Tx, course: str, assignment: str, rubric_id: int) -> None:
     tx.run("assignment_rubric_keep", id=assignment_id, rubric_id=rubric_id, now=tx.now)
 
 
-def replace_rubric(
-    tx: Tx, course: str, assignment: str, rubric_id: int, seen: int | None
-) -> bool:
+def replace_rubric(tx: Tx, course: str, assignment: str, rubric_id: int, seen: int | None) -> bool:
     given = {"id": ensure_assignment(tx, course, assignment), "rubric_id": rubric_id}
     if not tx.run("assignment_replace_rubric", **given, seen=seen).rowcount:
         return False

@@ -15,6 +15,7 @@ from gradeq.grading.rubric_lint import lint
 from gradeq.model import GRADING, Job, Submission, SubmissionStatus
 from gradeq.providers.tokens import guess_cost
 from gradeq.web.visit import Visit
+from gradeq.web.wording import Wording
 
 FIRST, SHORT = "first", "short"
 """Which paper the preview is about."""
@@ -60,6 +61,22 @@ class Preview:
     user: str = ""
     tokens: int = 0
     reason: str = ""
+
+
+def place_of(words: Wording, mistake: Mistake) -> str:
+    """Where a mistake stands, as people count: "Criterion 2, level 1: points"."""
+    path = mistake.path
+    if not path:
+        return words.text("rubric.line", n=mistake.line)
+    counts = [part + 1 for part in path if isinstance(part, int)]
+    outer = [
+        words.text(key, n=count)
+        for key, count in zip(("rubric.criterion", "rubric.nth_level"), counts, strict=False)
+    ]
+    if isinstance(path[-1], int):
+        return ", ".join(outer)
+    named = words.texts["rubric"]["part"].get(path[-1], path[-1])
+    return ": ".join([*filter(None, [", ".join(outer)]), named])
 
 
 def field_of(mistake: Mistake) -> str:
