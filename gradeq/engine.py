@@ -96,6 +96,7 @@ class Engine:
             checked_cap(cost_cap_per_day, "cost_cap_per_day"),
         )
         self._grace_seconds = grace_seconds
+        self._pseudonyms = pseudonyms
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, self._rng)
@@ -601,6 +602,11 @@ class Engine:
     @property
     def rubrics(self) -> RubricShelf:
         return self._rubrics
+
+    @property
+    def pseudonyms(self) -> bool:
+        """Whether students' names are replaced in what is sent."""
+        return self._pseudonyms
 
     @property
     def pools(self) -> Mapping[str, Pool]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class GradeqError(Exception):
     """Base of every error that gradeq raises on purpose. `code` is stable; the text may change."""
@@ -21,10 +23,27 @@ class NoPricesError(ConfigError):
     code = "no_prices"
 
 
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong in a file: keys and list positions (from 0) down to the field, the
+    line (from 1), and what is wrong with it. An empty path means the file as a whole."""
+
+    path: tuple[str | int, ...]
+    line: int
+    text: str
+
+
 class RubricError(GradeqError):
-    """The rubric cannot be used; the text names the file, the line and the field."""
+    """The rubric cannot be used; the text names the file, the line and the field of each mistake.
+
+    `mistakes` has them one by one, and is empty where the file could not be read at all.
+    """
 
     code = "bad_rubric"
+
+    def __init__(self, message: str, mistakes: tuple[Mistake, ...] = ()) -> None:
+        super().__init__(message)
+        self.mistakes = mistakes
 
 
 class InputError(GradeqError):

@@ -32,9 +32,30 @@ class RubricShelf:
         self._parsed[rubric_id] = rubric
         return rubric_id
 
+    async def give(self, course: str, assignment: str, source: str) -> int:
+        """Make this the rubric of an assignment, whatever it had; the id of this version.
+
+        Raises RubricError with every mistake; then nothing was stored.
+        """
+        rubric_id = await self.put(source, _name_for(course, assignment))
+        await self._store.assign_rubric(course, assignment, rubric_id)
+        return rubric_id
+
+    async def give_instead(
+        self, course: str, assignment: str, source: str, seen: int | None
+    ) -> int | None:
+        """The same where its rubric is still `seen`; None where somebody gave it another."""
+        rubric_id = await self.put(source, _name_for(course, assignment))
+        is_given = await self._store.replace_rubric(course, assignment, rubric_id, seen)
+        return rubric_id if is_given else None
+
     async def put_file(self, path: Path) -> int:
         """The same from a TOML file; its name is the rubric's."""
         return await self.put(read_rubric_file(path), path.name)
+
+
+def _name_for(course: str, assignment: str) -> str:
+    return f"{course}/{assignment}"
 
 
 def read_rubric_file(path: Path) -> str:

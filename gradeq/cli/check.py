@@ -15,6 +15,7 @@ from gradeq.config import Config
 from gradeq.errors import RubricError
 from gradeq.grading.documents import read_papers
 from gradeq.grading.rubric import parse_rubric
+from gradeq.grading.rubric_advice import Adviser
 from gradeq.grading.rubric_lint import lint
 from gradeq.rubrics import read_rubric_file
 
@@ -60,7 +61,8 @@ def _check_rubric(path: Path, problems: list[str]) -> str:
     except RubricError as error:
         problems.append(str(error))
         return f"{path}: cannot be used"
-    say.warn(f"advice: {advice}" for advice in lint(rubric))
+    adviser = Adviser.of("en")
+    say.warn(f"advice: {adviser.told(one)}" for one in lint(rubric))
     criteria = say.counted(len(rubric.criteria), "criterion", "criteria")
     return f"{path}: a rubric with {criteria}, {rubric.max_score:g} points"
 

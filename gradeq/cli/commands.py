@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "token": ("token", "Let people and programs in, with roles and courses."),
         "backup": ("backup", "Copy the database, also while a daemon uses it."),
         "check": ("check", "Check a database, a rubric or an input file."),
+        "rubric": ("rubric", "Check a rubric, with advice on what harms grading."),
         "doctor": ("doctor", "Look for what may go wrong on this machine."),
         "simulate": ("simulate", "Serve a simulated model provider, for tests."),
     }

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gradeq.errors import RubricError
+from gradeq.errors import Mistake, RubricError
 from gradeq.grading.toml_lines import Path, lines_of, nearest_line
 
 CANNOT_ASSESS = "cannot_assess"
@@ -103,25 +103,41 @@ def parse_rubric(source: str, name: str) -> Rubric:
         lines = lines_of(text)
     except (ValueError, RecursionError) as error:
         what = str(error) if isinstance(error, ValueError) else "is nested too deeply"
-        raise RubricError(f"{name} is not valid TOML: {what}. Nothing was graded.") from error
+        mistake = Mistake((), _line_in(what), f"is not valid TOML: {what}")
+        raise RubricError(f"{name} {mistake.text}. Nothing was graded.", (mistake,)) from error
     reading = _Reading(lines)
     rubric = reading.rubric(document, name, source)
     if reading.mistakes:
-        raise RubricError(_report(name, reading.mistakes))
+        mistakes = tuple(sorted(reading.mistakes, key=_by_line))
+        raise RubricError(_report(name, mistakes), mistakes)
     return rubric
 
 
-def _report(name: str, mistakes: list[tuple[int, str]]) -> str:
+def _by_line(mistake: Mistake) -> tuple[int, str]:
+    return mistake.line, _told(mistake)
+
+
+def _told(mistake: Mistake) -> str:
+    return f"{_field(mistake.path)}{mistake.text}"
+
+
+def _report(name: str, mistakes: tuple[Mistake, ...]) -> str:
     count = "1 mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes"
-    lines = [f"  {name}, line {line}: {text}" for line, text in sorted(mistakes)]
+    lines = [f"  {name}, line {one.line}: {_told(one)}" for one in mistakes]
     return "\n".join([f"{name} has {count}; nothing was graded:", *lines])
+
+
+def _line_in(complaint: str) -> int:
+    """The line that the TOML reader names; 1 where it names none, as for an unexpected end."""
+    found = re.search(r"at line (\d+)", complaint)
+    return int(found[1]) if found else 1
 
 
 class _Reading:
     """One pass over the document that goes on after a mistake and collects them all."""
 
     def __init__(self, lines: Mapping[Path, int]) -> None:
-        self.mistakes: list[tuple[int, str]] = []
+        self.mistakes: list[Mistake] = []
         self._lines = lines
 
     def rubric(self, document: dict[str, Any], name: str, source: str) -> Rubric:
@@ -222,6 +238,8 @@ class _Reading:
         value = table.get(key, default)
         if value is None:
             self._wrong((*path, key), "is missing")
+        elif value == "":
+            self._wrong((*path, key), "is empty")
         elif isinstance(value, bool) or not isinstance(value, int | float):
             self._wrong((*path, key), f"must be a number, but is {_shown(value)}")
         elif not abs(value) <= 1e9:
@@ -246,7 +264,7 @@ class _Reading:
                 self._wrong(path, f"{_shown(value)} is already used in line {line}")
 
     def _wrong(self, path: Path, text: str) -> None:
-        self.mistakes.append((nearest_line(self._lines, path), f"{_field(path)}{text}"))
+        self.mistakes.append(Mistake(path, nearest_line(self._lines, path), text))
 
 
 def _most_first(level: Level) -> float:

@@ -425,6 +425,22 @@ class RubricRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RubricVersion:
+    """A rubric that an assignment was given: its `number`-th, from 1.
+
+    `assigned_at` is when that was last. `graded` counts the jobs that it graded here, again and
+    again where papers were; `open_batches` are those that still work with it.
+    """
+
+    rubric: RubricRow
+    number: int
+    assigned_at: int
+    is_assigned: bool
+    graded: int
+    open_batches: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened, in the order of the commits. `seq` never repeats."""
 
@@ -582,6 +598,12 @@ class Control(Protocol):
 
     async def assign_rubric(self, course: str, assignment: str, rubric_id: int) -> None: ...
 
+    async def replace_rubric(
+        self, course: str, assignment: str, rubric_id: int, seen: int | None
+    ) -> bool:
+        """Assign it where the rubric is still `seen`; False, and nothing done, where it is not."""
+        ...
+
     async def save_pool(
         self, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None = None
     ) -> None:
@@ -646,6 +668,10 @@ class Reading(Protocol):
     async def rubric(self, rubric_id: int) -> RubricRow | None: ...
 
     async def assignment_rubric(self, course: str, assignment: str) -> int | None: ...
+
+    async def rubric_versions(self, course: str, assignment: str) -> list[RubricVersion]:
+        """All that the assignment was ever given, the newest first."""
+        ...
 
     async def job(self, job_id: int) -> JobRow | None: ...
 

@@ -87,9 +87,7 @@ def read_rubric(raw: Raw) -> str:
 
 async def put_rubric(site: Site, course: Name, assignment: Name, body: str) -> RubricAnswer:
     """Give an assignment its rubric. New content becomes a new version; old grades keep theirs."""
-    rubric_id = await site.engine.rubrics.put(body, f"{course}/{assignment}")
-    await site.store.assign_rubric(course, assignment, rubric_id)
-    return await _rubric(site, rubric_id)
+    return await _rubric(site, await site.engine.rubrics.give(course, assignment, body))
 
 
 async def rubric(site: Site, course: str, assignment: str) -> RubricAnswer:

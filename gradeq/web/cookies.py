@@ -6,7 +6,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 
-def remember(answer: Response, request: HTTPConnection, name: str, value: str, seconds: int) -> None:
+def remember(
+    answer: Response, request: HTTPConnection, name: str, value: str, seconds: int
+) -> None:
     """Let this browser tell `value` for so long."""
     answer.set_cookie(
         name,

@@ -39,6 +39,15 @@ CREATE TABLE assignments (
     UNIQUE (course, name)
 ) STRICT;
 
+-- Every rubric that an assignment was ever given, so that one can go back to it.
+CREATE TABLE assignment_rubrics (
+    id            INTEGER PRIMARY KEY,
+    assignment_id INTEGER NOT NULL REFERENCES assignments (id),
+    rubric_id     INTEGER NOT NULL REFERENCES rubrics (id),
+    assigned_at   INTEGER NOT NULL,
+    UNIQUE (assignment_id, rubric_id)
+) STRICT;
+
 CREATE TABLE submissions (
     id            INTEGER PRIMARY KEY,
     assignment_id INTEGER NOT NULL REFERENCES assignments (id),
@@ -140,6 +149,7 @@ CREATE INDEX batches_claimable
 CREATE INDEX batches_overnight ON batches (id) WHERE mode = 'overnight' AND finished_at IS NULL;
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
+CREATE INDEX batches_by_rubric ON batches (rubric_id) WHERE rubric_id IS NOT NULL;
 
 -- Where a batch's papers belong: who may see it is asked often, and its jobs may be very many.
 CREATE TABLE batch_assignments (

@@ -10,6 +10,33 @@ SELECT rubric_id FROM assignments WHERE course = :course AND name = :name
 -- name: assignment_set_rubric
 UPDATE assignments SET rubric_id = :rubric_id WHERE id = :id
 
+-- name: assignment_replace_rubric
+UPDATE assignments SET rubric_id = :rubric_id
+ WHERE id = :id AND (rubric_id IS :seen OR rubric_id = :rubric_id)
+
+-- name: assignment_rubric_keep
+INSERT INTO assignment_rubrics (assignment_id, rubric_id, assigned_at)
+VALUES (:id, :rubric_id, :now)
+    ON CONFLICT (assignment_id, rubric_id) DO UPDATE SET assigned_at = excluded.assigned_at
+
+-- Of a batch's papers one is looked at: they belong to one assignment, but for a few batches.
+-- name: assignment_rubrics
+SELECT r.id, r.name, r.version, r.sha256, r.source, r.created_at, u.assigned_at,
+       row_number() OVER (ORDER BY u.id) AS number, r.id = a.rubric_id AS is_assigned,
+       (SELECT coalesce(sum(b.completed), 0) FROM batches b
+         WHERE b.rubric_id = r.id
+           AND (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = b.id LIMIT 1) = a.id
+       ) AS graded,
+       (SELECT json_group_array(b.id) FROM batches b
+         WHERE b.rubric_id = r.id AND b.finished_at IS NULL
+           AND (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = b.id LIMIT 1) = a.id
+       ) AS open_batches
+  FROM assignments a
+  JOIN assignment_rubrics u ON u.assignment_id = a.id
+  JOIN rubrics r ON r.id = u.rubric_id
+ WHERE a.course = :course AND a.name = :name
+ ORDER BY u.id DESC
+
 -- name: badges
 SELECT in_progress, submitted, graded, released, grading
   FROM assignments WHERE course = :course AND name = :name

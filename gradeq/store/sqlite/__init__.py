@@ -32,6 +32,7 @@ from gradeq.store.base import (
     Reserved,
     ResultRow,
     RubricRow,
+    RubricVersion,
     Settlement,
     Skipped,
     SubmitOrder,
@@ -262,6 +263,12 @@ class SqliteStore:
             )
         )
 
+    async def replace_rubric(
+        self, course: str, assignment: str, rubric_id: int, seen: int | None
+    ) -> bool:
+        replacing = partial(control.replace_rubric, rubric_id=rubric_id, seen=seen)
+        return await self._write(partial(replacing, course=course, assignment=assignment))
+
     async def save_pool(
         self, pool: str, state: Mapping[str, Any], reading: Mapping[str, Any] | None = None
     ) -> None:
@@ -373,6 +380,13 @@ class SqliteStore:
             lambda tx: tx.value("assignment_rubric", course=course, name=assignment)
         )
         return found
+
+    async def rubric_versions(self, course: str, assignment: str) -> list[RubricVersion]:
+        return await self._read(
+            lambda tx: reads.every(
+                tx, "assignment_rubrics", rows.to_rubric_version, course=course, name=assignment
+            )
+        )
 
     async def job(self, job_id: int) -> JobRow | None:
         return await self._read(lambda tx: reads.first(tx, "job_get", rows.to_job, id=job_id))

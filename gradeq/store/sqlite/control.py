@@ -61,6 +61,15 @@ def save_rubric(tx: Tx, name: str, sha256: str, source: str) -> int:
 def assign_rubric(tx: Tx, course: str, assignment: str, rubric_id: int) -> None:
     assignment_id = ensure_assignment(tx, course, assignment)
     tx.run("assignment_set_rubric", id=assignment_id, rubric_id=rubric_id)
+    tx.run("assignment_rubric_keep", id=assignment_id, rubric_id=rubric_id, now=tx.now)
+
+
+def replace_rubric(tx: Tx, course: str, assignment: str, rubric_id: int, seen: int | None) -> bool:
+    given = {"id": ensure_assignment(tx, course, assignment), "rubric_id": rubric_id}
+    if not tx.run("assignment_replace_rubric", **given, seen=seen).rowcount:
+        return False
+    tx.run("assignment_rubric_keep", **given, now=tx.now)
+    return True
 
 
 def save_pool(

@@ -34,6 +34,7 @@ from gradeq.store.base import (
     JobRow,
     PaidAnswer,
     RubricRow,
+    RubricVersion,
 )
 from gradeq.store.sqlite.tx import as_json, from_json
 
@@ -259,6 +260,18 @@ def to_paid_answer(row: sqlite3.Row) -> PaidAnswer:
 
 def to_rubric(row: sqlite3.Row) -> RubricRow:
     return RubricRow(**dict(row))
+
+
+def to_rubric_version(row: sqlite3.Row) -> RubricVersion:
+    names = RubricRow.__dataclass_fields__
+    return RubricVersion(
+        rubric=RubricRow(**{name: row[name] for name in names}),
+        number=row["number"],
+        assigned_at=row["assigned_at"],
+        is_assigned=bool(row["is_assigned"]),
+        graded=row["graded"],
+        open_batches=tuple(from_json(row["open_batches"])),
+    )
 
 
 def to_badges(row: sqlite3.Row) -> Badges:

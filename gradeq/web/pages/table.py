@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gradeq.web.pages import add, courses, people, sign_in
+from gradeq.web.pages import add, courses, people, rubric, sign_in
 from gradeq.web.visit import Page
 
 _ASSIGNMENT = "/courses/{course}/assignments/{assignment}"
+_RUBRIC = f"{_ASSIGNMENT}/rubric"
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", courses.show),
@@ -20,4 +21,13 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/people/change", people.change),
     ("POST", "/people/link", people.link),
     ("POST", "/people/end", people.end),
+    ("GET", _RUBRIC, rubric.show),
+    ("POST", _RUBRIC, rubric.post),
+    ("POST", f"{_RUBRIC}/preview", rubric.preview),
+    ("GET", f"{_RUBRIC}/toml", rubric.show_toml),
+    ("POST", f"{_RUBRIC}/toml", rubric.post_toml),
+    ("POST", f"{_RUBRIC}/file", rubric.read_file),
+    ("GET", f"{_RUBRIC}/download", rubric.download),
+    ("GET", f"{_RUBRIC}/versions/{{rubric_id}}", rubric.show_version),
+    ("POST", f"{_RUBRIC}/versions/{{rubric_id}}/assign", rubric.assign_version),
 )

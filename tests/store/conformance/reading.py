@@ -23,6 +23,7 @@ from .helpers import (
     items,
     queued,
     settle,
+    submit,
 )
 
 
@@ -124,6 +125,55 @@ class ReadingSuite(Suite):
         assert told == [("essay", 1, "one"), ("essay", 2, "two"), ("poem", 1, "one")]
         await store.assign_rubric(COURSE, ASSIGNMENT, second)
         assert await store.assignment_rubric(COURSE, ASSIGNMENT) == second
+
+    async def test_an_assignment_remembers_its_rubrics(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        assert await store.rubric_versions(COURSE, ASSIGNMENT) == []
+        first = await store.save_rubric("one.toml", "a" * 64, "one")
+        second = await store.save_rubric("two.toml", "b" * 64, "two")
+        await store.assign_rubric(COURSE, ASSIGNMENT, second)
+        clock.advance(5)
+        await store.assign_rubric(COURSE, ASSIGNMENT, first)
+        await store.assign_rubric("chemistry", "acids", second)
+        clock.advance(5)
+        await store.assign_rubric(COURSE, ASSIGNMENT, second)
+        newest, oldest = await store.rubric_versions(COURSE, ASSIGNMENT)
+        assert newest.rubric == await store.rubric(first)
+        assert oldest.rubric == await store.rubric(second)
+        assert [(one.number, one.is_assigned) for one in (oldest, newest)] == [
+            (1, True),
+            (2, False),
+        ]
+        assert oldest.assigned_at == newest.assigned_at + 5000 == clock.now_ms()
+
+    async def test_versions_tell_what_they_graded_and_who_still_uses_them(
+        self, store: Store
+    ) -> None:
+        rubric_id = await store.save_rubric("essay", "a" * 64, "source")
+        await store.assign_rubric(COURSE, ASSIGNMENT, rubric_id)
+        await store.assign_rubric("chemistry", "acids", rubric_id)
+        batch = await submit(store, await add(store, "ann", "bob"), rubric_id=rubric_id)
+        await settle(store, done(await claim_one(store)))
+        [here] = await store.rubric_versions(COURSE, ASSIGNMENT)
+        assert (here.graded, here.open_batches) == (1, (batch.id,))
+        await settle(store, done(await claim_one(store)))
+        [here] = await store.rubric_versions(COURSE, ASSIGNMENT)
+        assert (here.graded, here.open_batches) == (2, ())
+        [there] = await store.rubric_versions("chemistry", "acids")
+        assert (there.graded, there.open_batches) == (0, ())
+
+    async def test_a_rubric_is_replaced_only_where_nobody_else_did(self, store: Store) -> None:
+        ids = [await store.save_rubric("essay", letter * 64, letter) for letter in "abc"]
+        first, second, third = ids
+        assert await store.replace_rubric(COURSE, ASSIGNMENT, first, None)
+        assert not await store.replace_rubric(COURSE, ASSIGNMENT, second, None)
+        assert not await store.replace_rubric(COURSE, ASSIGNMENT, second, third)
+        assert await store.assignment_rubric(COURSE, ASSIGNMENT) == first
+        assert await store.replace_rubric(COURSE, ASSIGNMENT, second, first)
+        assert await store.replace_rubric(COURSE, ASSIGNMENT, second, first)
+        numbers = [one.number for one in await store.rubric_versions(COURSE, ASSIGNMENT)]
+        assert numbers == [2, 1]
 
     async def test_what_a_few_papers_belong_to(self, store: Store) -> None:
         here = await add(store, "ann", "bob")

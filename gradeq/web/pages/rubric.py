@@ -1,0 +1,287 @@
+"""The rubric editor of an assignment: by form or as TOML, with what a model would be sent."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.responses import Response
+
+from gradeq.errors import InputError, Mistake, NotFoundError, RubricError
+from gradeq.store.base import RubricVersion, Submission
+from gradeq.web.pages import rubric_check
+from gradeq.web.pages.rubric_check import FIRST, SHORT, Checked
+from gradeq.web.pages.rubric_draft import Draft
+from gradeq.web.visit import Visit
+
+_MOST_BYTES = 1 << 20
+_A_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_ACT = re.compile(r"(add|remove|up|down|levels)((?:\.\d{1,4}){0,2})")
+_COMMENT = re.compile(r"^\s*#", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An assignment's rubric on the desk of a visitor who may see it. `seen` is the one that the
+    visitor knew to be assigned when the editing began, `sample` which paper the preview shows."""
+
+    visit: Visit
+    course: str
+    assignment: str
+    versions: tuple[RubricVersion, ...]
+    seen: int | None
+    sample: str = FIRST
+
+    @property
+    def assigned(self) -> RubricVersion | None:
+        return next((one for one in self.versions if one.is_assigned), None)
+
+    @property
+    def assigned_id(self) -> int | None:
+        return self.assigned.rubric.id if self.assigned else None
+
+    def version(self, rubric_id: str) -> RubricVersion:
+        """One of this assignment's, for nobody shall see another course's by its number."""
+        for one in self.versions:
+            if str(one.rubric.id) == rubric_id:
+                return one
+        raise NotFoundError(
+            f"the assignment {self.course}/{self.assignment} never had a rubric {rubric_id}"
+        )
+
+    def at(self, *parts: object, **query: object) -> str:
+        place = ("courses", self.course, "assignments", self.assignment)
+        return self.visit.url(*place, "rubric", *parts, **query)
+
+    def place(self, mistake: Mistake) -> str:
+        """Where a mistake stands, in words."""
+        return rubric_check.place_of(self.visit.words, mistake)
+
+    def go(self, told: str) -> Response:
+        place = ("courses", self.course, "assignments", self.assignment)
+        return self.visit.go(*place, "rubric", told=told)
+
+
+async def _desk(visit: Visit, form: Mapping[str, str] | None = None) -> Desk:
+    """Raises NotFoundError for what the person may not see, and for names that cannot be."""
+    course, assignment = visit.part("course"), visit.part("assignment")
+    can_be = _A_NAME.fullmatch(course) and _A_NAME.fullmatch(assignment)
+    if not can_be or not visit.person.sees(course):
+        raise NotFoundError(f"there is no assignment {course}/{assignment}")
+    versions = tuple(await visit.site.store.rubric_versions(course, assignment))
+    desk = Desk(visit, course, assignment, versions, None)
+    if form is None:
+        return replace(desk, seen=desk.assigned_id)
+    seen = form.get("seen", "")
+    sample = SHORT if form.get("sample") == SHORT else FIRST
+    return replace(desk, seen=int(seen) if seen.isdecimal() else None, sample=sample)
+
+
+# The form ---------------------------------------------------------------------------------------
+
+
+async def show(visit: Visit) -> Response:
+    """The assigned rubric in the form, or another version to begin from, or an empty one."""
+    desk = await _desk(visit)
+    wanted = visit.query("version")
+    base = desk.version(wanted) if wanted else desk.assigned
+    if base is None:
+        return await _form(desk, Draft.new(desk.assignment))
+    source = base.rubric.source
+    draft = _draft(source)
+    return await _form(desk, draft, base=base, has_comments=bool(_COMMENT.search(source)))
+
+
+async def post(visit: Visit) -> Response:
+    """Whatever button of the form was pressed."""
+    form = _texts(await visit.form())
+    desk = await _desk(visit, form)
+    draft, act = Draft.typed(form), form.get("act", "check")
+    if pressed := _ACT.fullmatch(act):
+        draft, focus = draft.changed(pressed[1], *map(int, pressed[2].split(".")[1:]))
+        return await _form(desk, draft, focus=focus)
+    if act == "toml":
+        return await _as_toml(desk, draft.source())
+    if act == "save" and not (checked := _check(desk, draft.source())).mistakes:
+        answer = await _saved(desk, checked)
+        return answer or await _form(await _meanwhile(desk), draft, status=409, was_beaten=True)
+    status = 422 if act == "save" else 200
+    return await _form(desk, draft, status=status, tells_mistakes=True)
+
+
+async def preview(visit: Visit) -> Response:
+    """What stands beside the form, for what is typed by now."""
+    form = _texts(await visit.form())
+    desk = await _desk(visit, form)
+    source = form["source"] if "source" in form else Draft.typed(form).source()
+    checked = _check(desk, source)
+    return visit.show("rubric_side.html", desk=desk, checked=checked, **await _sent(desk, checked))
+
+
+async def _form(
+    desk: Desk, draft: Draft, *, status: int = 200, tells_mistakes: bool = False, **more: Any
+) -> Response:
+    checked = _check(desk, draft.source())
+    given = {"focus": "", "base": None, "was_beaten": False, "has_comments": False, **more}
+    return desk.visit.show(
+        "rubric.html",
+        status,
+        desk=desk,
+        draft=draft,
+        checked=checked,
+        flaws=checked.by_field if tells_mistakes else {},
+        **given,
+        **await _sent(desk, checked),
+    )
+
+
+# As TOML ----------------------------------------------------------------------------------------
+
+
+async def show_toml(visit: Visit) -> Response:
+    desk = await _desk(visit)
+    assigned = desk.assigned
+    source = assigned.rubric.source if assigned else Draft.new(desk.assignment).source()
+    return await _as_toml(desk, source)
+
+
+async def post_toml(visit: Visit) -> Response:
+    """Check or save the text, or go on with it in the form."""
+    form = _texts(await visit.form())
+    desk = await _desk(visit, form)
+    act, source = form.get("act", "check"), form.get("source", "").replace("\r\n", "\n")
+    checked = _check(desk, source)
+    if checked.mistakes or act not in ("save", "form"):
+        return await _as_toml(desk, source, status=422 if act == "save" else 200)
+    if act == "form":
+        return await _form(desk, _draft(source))
+    answer = await _saved(desk, checked)
+    return answer or await _as_toml(await _meanwhile(desk), source, status=409, was_beaten=True)
+
+
+async def read_file(visit: Visit) -> Response:
+    """A file into the form, or into the text where it has mistakes. Nothing is saved yet."""
+    form = await visit.form()
+    desk = await _desk(visit, _texts(form))
+    name, source = await _read(form.get("file"))
+    if _check(desk, source).mistakes:
+        return await _as_toml(desk, source, from_file=name)
+    return await _form(desk, _draft(source), from_file=name)
+
+
+async def _read(file: object) -> tuple[str, str]:
+    """Name and text. Raises InputError."""
+    if not isinstance(file, UploadFile) or not file.filename:
+        raise InputError("no file was chosen; nothing was changed")
+    data = await file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise InputError(f"{file.filename} is larger than 1 MiB; nothing was changed")
+    try:
+        return file.filename, data.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        where = f"byte {error.start}"
+        raise InputError(
+            f"{file.filename} is not UTF-8 text ({where}); nothing was changed. Save it as UTF-8"
+        ) from None
+
+
+async def _as_toml(desk: Desk, source: str, *, status: int = 200, **more: Any) -> Response:
+    checked = _check(desk, source)
+    given = {"was_beaten": False, "from_file": "", **more}
+    sent = await _sent(desk, checked)
+    return desk.visit.show("rubric_toml.html", status, desk=desk, checked=checked, **given, **sent)
+
+
+async def download(visit: Visit) -> Response:
+    """A version's TOML as a file: the assigned one, unless another is named."""
+    desk = await _desk(visit)
+    wanted = visit.query("version")
+    found = desk.version(wanted) if wanted else desk.assigned
+    if found is None:
+        raise NotFoundError(f"the assignment {desk.course}/{desk.assignment} has no rubric yet")
+    name = re.sub(r"[^A-Za-z0-9]+", "-", desk.assignment).strip("-").lower() or "rubric"
+    disposition = f'attachment; filename="{name}-{found.number}.toml"'
+    headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
+    return Response(found.rubric.source, media_type="application/toml", headers=headers)
+
+
+# Versions ---------------------------------------------------------------------------------------
+
+
+async def show_version(visit: Visit) -> Response:
+    desk = await _desk(visit)
+    return _version(desk, desk.version(visit.part("rubric_id")))
+
+
+async def assign_version(visit: Visit) -> Response:
+    """Go back to a version, unless somebody gave the assignment another one meanwhile."""
+    desk = await _desk(visit, _texts(await visit.form()))
+    version = desk.version(visit.part("rubric_id"))
+    store = visit.site.store
+    if await store.replace_rubric(desk.course, desk.assignment, version.rubric.id, desk.seen):
+        return desk.go(visit.words.text("rubric.told.assigned", n=version.number))
+    return _version(await _meanwhile(desk), version, status=409, was_beaten=True)
+
+
+def _version(
+    desk: Desk, version: RubricVersion, *, status: int = 200, was_beaten: bool = False
+) -> Response:
+    checked = _check(desk, version.rubric.source)
+    given = {"desk": desk, "version": version, "checked": checked, "was_beaten": was_beaten}
+    return desk.visit.show("rubric_version.html", status, **given)
+
+
+async def _saved(desk: Desk, checked: Checked) -> Response | None:
+    """None where somebody gave the assignment another version since `seen`."""
+    rubrics = desk.visit.site.engine.rubrics
+    given = (desk.course, desk.assignment, checked.source, desk.seen)
+    rubric_id = await rubrics.give_instead(*given)
+    if rubric_id is None:
+        return None
+    now = await _meanwhile(desk)
+    what = "unchanged" if rubric_id == desk.assigned_id else "saved"
+    number = now.version(str(rubric_id)).number
+    return desk.go(desk.visit.words.text(f"rubric.told.{what}", n=number))
+
+
+async def _meanwhile(desk: Desk) -> Desk:
+    """The desk as the assignment stands by now, seen and told of."""
+    return replace(await _desk(desk.visit), sample=desk.sample)
+
+
+# What is said of it -----------------------------------------------------------------------------
+
+
+def _check(desk: Desk, source: str) -> Checked:
+    return rubric_check.check(source, desk.visit.words.language)
+
+
+async def _sent(desk: Desk, checked: Checked) -> dict[str, Any]:
+    """What a model would be sent, and for which of the papers to choose from."""
+    first = await rubric_check.first_paper(desk.visit, desk.course, desk.assignment)
+    paper = first if first and desk.sample == FIRST else _short(desk)
+    sent = None
+    if checked.rubric is not None:
+        sent = await rubric_check.preview(desk.visit, checked.rubric, paper)
+    return {"first": first, "sample": FIRST if paper is first else SHORT, "sent": sent}
+
+
+def _short(desk: Desk) -> Submission:
+    text = desk.visit.words.text("rubric.sample_text")
+    return rubric_check.short_sample(desk.course, desk.assignment, text)
+
+
+def _draft(source: str) -> Draft:
+    """Raises RubricError for what only an edited database can hold."""
+    try:
+        return Draft.of(tomllib.loads(source.removeprefix("\ufeff")))
+    except (KeyError, TypeError, tomllib.TOMLDecodeError) as error:
+        raise RubricError(f"the stored rubric cannot be read: {error}") from error
+
+
+def _texts(form: FormData) -> dict[str, str]:
+    return {name: value for name, value in form.multi_items() if isinstance(value, str)}

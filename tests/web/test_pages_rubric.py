@@ -1,0 +1,492 @@
+"""The rubric editor: by form and as TOML, with and without scripts."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from html import unescape
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import pytest
+from browsing import NEEDS_BROWSER, Browsed, browsing, playwright
+from starlette.requests import Request
+from web_kit import ESSAY, HOSTILE, RUBRIC, Service, make_engine, served_app
+
+from gradeq.grading.rubric import parse_rubric
+from gradeq.grading.rubric_advice import Adviser
+from gradeq.web import create_app
+from gradeq.web.pages.table import PAGES
+from gradeq.web.people import Person
+from gradeq.web.wording import Languages
+
+PATH = "/courses/biology/assignments/sleep/rubric"
+TYPED = {
+    "title": "Sleep",
+    "question": "Should school start later?",
+    "criteria.0.id": "claim",
+    "criteria.0.description": "Is there a clear claim?",
+    "criteria.0.points": "2",
+}
+EXPECT = playwright.expect
+T = TypeVar("T")
+
+
+def named(field: str) -> str:
+    return f'[id="{field}"]'
+
+
+async def posted(service: Service, status: int = 200, path: str = PATH, **form: str) -> str:
+    answer = await service.client.post(path, data=form)
+    assert answer.status_code == status, answer.text
+    return unescape(answer.text)
+
+
+async def stored(service: Service) -> str:
+    return str((await service.get(f"{service.place}/rubric"))["source"])
+
+
+# Over HTTP --------------------------------------------------------------------------------------
+
+
+async def test_what_is_saved_is_the_assignments_rubric(resting: Service) -> None:
+    answer = await resting.client.post(PATH, data={**TYPED, "act": "save", "seen": ""})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(f"{PATH}?told=Saved+as+version+1")
+    rubric = parse_rubric(await stored(resting), "r")
+    assert (rubric.title, rubric.max_score) == ("Sleep", 2.0)
+
+
+async def test_a_rubric_with_mistakes_is_shown_again_and_not_saved(resting: Service) -> None:
+    wrong = {
+        **TYPED,
+        "act": "save",
+        "criteria.0.id": "no spaces",
+        "criteria.0.points": "two",
+        "criteria.1.id": "b",
+        "criteria.1.description": "What I had typed",
+        "criteria.1.levels.0.name": "only",
+        "criteria.1.levels.0.points": "",
+        "cap": "-1",
+    }
+    text = await posted(resting, 422, **wrong)
+    for field, mistake in (
+        ("criteria.0.id", "must be made of letters"),
+        ("criteria.0.points", "must be a number, but is 'two'"),
+        ("criteria.1.levels", "needs at least two levels"),
+        ("criteria.1.levels.0.points", "is missing"),
+    ):
+        assert re.search(rf'id="{re.escape(field)}\.flaw"[^>]*>{re.escape(mistake)}', text), field
+    for typed in ('value="no spaces"', 'value="two"', "What I had typed", 'value="only"'):
+        assert typed in text
+    assert (await resting.client.get(f"{resting.place}/rubric")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "act", ["add", "add.0", "up.0", "remove.9", "toml", "nonsense", "up.1.2.3"]
+)
+async def test_no_other_button_saves(resting: Service, act: str) -> None:
+    assert "Is there a clear claim?" in await posted(resting, **TYPED, act=act)
+    assert (await resting.client.get(f"{resting.place}/rubric")).status_code == 404
+
+
+async def test_the_second_of_two_editors_is_told_and_may_save_anyway(resting: Service) -> None:
+    seen = str(await resting.put_rubric())
+    theirs = RUBRIC.replace("Sleep", "Theirs")
+    await resting.put_rubric(theirs)
+    mine = {**TYPED, "title": "Mine", "act": "save"}
+    text = await posted(resting, 409, **mine, seen=seen)
+    assert "somebody put version 2 to use meanwhile" in text
+    assert 'value="Mine"' in text
+    assert await stored(resting) == theirs
+    now = re.search(r'name="seen" value="(\d+)"', text)
+    assert now
+    await posted(resting, 303, **mine, seen=now[1])
+    assert 'title = "Mine"' in await stored(resting)
+
+
+async def test_the_same_content_makes_no_version(resting: Service) -> None:
+    await posted(resting, 303, **TYPED, act="save", seen="")
+    rubric_id = str((await resting.get(f"{resting.place}/rubric"))["rubric_id"])
+    answer = await resting.client.post(PATH, data={**TYPED, "act": "save", "seen": rubric_id})
+    assert "Nothing+has+changed" in answer.headers["location"]
+
+
+async def test_going_back_is_refused_where_somebody_was_faster(resting: Service) -> None:
+    first = await resting.put_rubric()
+    second = await resting.put_rubric(RUBRIC.replace("Sleep", "Two"))
+    third = await resting.put_rubric(RUBRIC.replace("Sleep", "Three"))
+    back = f"{PATH}/versions/{first}/assign"
+    assert "version 3" in await posted(resting, 409, back, seen=str(second))
+    await posted(resting, 303, back, seen=str(third))
+    assert await stored(resting) == RUBRIC
+
+
+async def test_the_preview_is_what_is_sent_to_the_letter(service: Service, tmp_path: Path) -> None:
+    await service.put_rubric()
+    await service.add(f"{ESSAY} My name is Anna Smith.", student="Anna Smith")
+    page = (await service.client.get(PATH)).text
+    order = await service.grade(course="biology", assignment="sleep")
+    await service.batch_ended(order["batch_id"])
+    with sqlite3.connect(tmp_path / "grades.db") as database:
+        [(system,)] = database.execute("SELECT text FROM prompt_prefixes").fetchall()
+        [(user,)] = database.execute("SELECT sent FROM answers").fetchall()
+    database.close()
+    assert shown(page, "sent-system") == system
+    marker = re.compile(r"[0-9a-f]{32}")
+    assert marker.sub("-", shown(page, "sent-user")) == marker.sub("-", user)
+    assert "Anna" not in shown(page, "sent-user")
+
+
+def shown(page: str, part: str) -> str:
+    found = re.search(rf'<pre class="sent" id="{part}">(.*?)</pre>', page, re.DOTALL)
+    assert found
+    return unescape(found[1])
+
+
+async def test_the_preview_follows_what_is_typed_and_saves_nothing(resting: Service) -> None:
+    text = await posted(resting, path=f"{PATH}/preview", **TYPED)
+    assert "Is there a clear claim?" in shown(text, "sent-system")
+    assert "a study in Seattle found" in shown(text, "sent-user")
+    assert "<html" not in text
+    assert "input tokens" in text
+    broken = await posted(resting, path=f"{PATH}/preview", **{**TYPED, "criteria.0.id": ""})
+    assert "Criterion 1: name" in broken
+    assert "sent-system" not in broken
+    assert (await resting.client.get(f"{resting.place}/rubric")).status_code == 404
+
+
+async def test_a_paper_that_is_not_sent_says_why(resting: Service) -> None:
+    await resting.put_rubric()
+    await resting.add("   ")
+    assert "the paper is blank" in (await resting.client.get(PATH)).text
+    assert "a study in Seattle" in await posted(resting, **TYPED, act="check", sample="short")
+
+
+async def test_as_toml_and_back(resting: Service) -> None:
+    text = await posted(resting, **TYPED, act="toml")
+    assert 'id = "claim"' in text
+    source = "# mine\n" + RUBRIC
+    assert 'value="evidence"' in await posted(
+        resting, path=f"{PATH}/toml", source=source, act="form"
+    )
+    await posted(resting, 303, f"{PATH}/toml", source=source, act="save", seen="")
+    assert await stored(resting) == source
+    assert "has comments" in (await resting.client.get(PATH)).text
+    downloaded = await resting.client.get(f"{PATH}/download")
+    assert downloaded.text == source
+    assert downloaded.headers["content-disposition"] == 'attachment; filename="sleep-1.toml"'
+
+
+@pytest.mark.parametrize(
+    ("source", "mistake"),
+    [
+        ("title = ", 'Line 1: <span lang="en">is not valid TOML'),
+        ("title = 'x'\npionts = 1", "did you mean points?"),
+        ("criteria = 5", "must be a list of tables"),
+    ],
+)
+async def test_toml_with_mistakes_stays_as_typed(
+    resting: Service, source: str, mistake: str
+) -> None:
+    for act, status in (("save", 422), ("form", 200), ("check", 200)):
+        text = await posted(resting, status, f"{PATH}/toml", source=source, act=act)
+        assert source in text
+        assert mistake.replace("points?", "") in text or "is not a key" in text
+
+
+async def test_a_file_is_read_and_not_saved(resting: Service) -> None:
+    async def read(data: bytes) -> httpx.Response:
+        files = {"file": ("mine.toml", data, "application/toml")}
+        return await resting.client.post(f"{PATH}/file", data={"seen": ""}, files=files)
+
+    assert 'value="evidence"' in (await read(b"\xef\xbb\xbf" + RUBRIC.encode())).text
+    assert "title = </textarea>" in (await read(b"title = ")).text
+    assert "is not UTF-8 text (byte 0)" in (await read(b"\xff\xfe")).text
+    assert "larger than 1 MiB" in (await read(b"#" * 1_100_000)).text
+    assert "no file was chosen" in (await resting.client.post(f"{PATH}/file")).text
+    assert (await resting.client.get(f"{resting.place}/rubric")).status_code == 404
+
+
+async def test_versions_tell_what_was_graded_and_who_goes_on(resting: Service) -> None:
+    await resting.put_rubric()
+    await resting.add(ESSAY)
+    batch = (await resting.grade(course="biology", assignment="sleep"))["batch_id"]
+    await resting.put_rubric(RUBRIC.replace("Sleep", "Two"))
+    text = (await resting.client.get(PATH)).text
+    old = text[text.index('data-version="1"') :]
+    assert f'href="/batches/{batch}"' in old
+    assert "goes on with this older version" in old
+
+
+class Teacher:
+    """Sees the course chemistry alone."""
+
+    async def person(self, request: Request) -> Person | None:
+        return Person("Ms Lee", is_admin=False, courses=frozenset({"chemistry"}))
+
+
+async def test_nobody_sees_or_uses_another_courses_rubric(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, work=False)
+    app = create_app(engine, owns_engine=True, identity=Teacher())
+    async with served_app(app) as (client, _):
+        theirs = await engine.rubrics.give("biology", "sleep", RUBRIC)
+        own = await engine.rubrics.give("chemistry", "acids", RUBRIC)
+        acids = "/courses/chemistry/assignments/acids/rubric"
+        assert (await client.get(acids)).status_code == 200
+        for method, path, _show in PAGES:
+            if "/rubric" not in path:
+                continue
+            place = path.format(course="biology", assignment="sleep", rubric_id=theirs)
+            assert (await client.request(method, place)).status_code == 404, place
+            if "{rubric_id}" in path:
+                crossed = path.format(course="chemistry", assignment="acids", rubric_id=theirs)
+                assert (await client.request(method, crossed)).status_code == 404, crossed
+        for at in ("", "/download"):
+            assert (await client.get(f"{acids}{at}?version={theirs}")).status_code == 404
+        assert await engine.store.assignment_rubric("chemistry", "acids") == own
+
+
+async def test_names_that_cannot_be_are_refused(resting: Service) -> None:
+    for name in ("x" * 201, "%0a"):
+        answer = await resting.client.get(f"/courses/{name}/assignments/sleep/rubric")
+        assert answer.status_code == 404
+
+
+def test_advice_is_there_in_every_language_of_the_pages() -> None:
+    languages = [one.language for one in Languages()]
+    assert [Adviser.of(one).texts["where"]["rubric"] for one in languages] == [
+        "Das Raster",
+        "The rubric",
+    ]
+
+
+# In a browser -----------------------------------------------------------------------------------
+
+
+def in_browser(test: T) -> T:
+    for mark in NEEDS_BROWSER:
+        test = mark(test)
+    return test
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[playwright.Browser]:
+    async with browsing() as opened:
+        yield opened
+
+
+async def opened(browser: playwright.Browser, url: str, **context: object) -> Browsed:
+    browsed = Browsed(await (await browser.new_context(**context)).new_page())
+    await browsed.page.goto(url)
+    return browsed
+
+
+async def write_a_rubric(browsed: Browsed) -> None:
+    """From nothing: two criteria, one of them with three levels, then put in another order."""
+    page = browsed.page
+    await page.fill(named("question"), "Should school start later?")
+    await page.fill(named("criteria.0.id"), "style")
+    await page.fill(named("criteria.0.description"), "Is it easy to read?")
+    await page.fill(named("criteria.0.points"), "1")
+    await page.click(named("add"))
+    await page.fill(named("criteria.1.id"), "claim")
+    await page.fill(named("criteria.1.description"), "Is there a claim?")
+    await page.fill(named("criteria.1.points"), "4")
+    await page.click(named("levels.1"))
+    await EXPECT(page.locator(named("criteria.1.levels.0.points"))).to_have_value("4")
+    await page.click(named("add.1"))
+    for n, (name, points, text) in enumerate(
+        [
+            ("clear", "4", "It stands in the first paragraph."),
+            ("none", "0", "There is none."),
+            ("vague", "2,5", "It has to be guessed."),
+        ]
+    ):
+        await page.fill(named(f"criteria.1.levels.{n}.name"), name)
+        await page.fill(named(f"criteria.1.levels.{n}.points"), points)
+        await page.fill(named(f"criteria.1.levels.{n}.description"), text)
+    await page.click(named("up.1.2"))
+    await EXPECT(page.locator(named("criteria.1.levels.1.name"))).to_have_value("vague")
+    await page.click(named("up.1"))
+    await EXPECT(page.locator(named("criteria.0.id"))).to_have_value("claim")
+    await page.click(named("add"))
+    await page.fill(named("criteria.2.id"), "gone")
+    await page.click(named("remove.2"))
+    await EXPECT(page.locator(named("criteria.2.id"))).to_have_count(0)
+
+
+async def is_as_written(service: Service) -> None:
+    rubric = parse_rubric(await stored(service), "r")
+    assert [one.id for one in rubric.criteria] == ["claim", "style"]
+    levels = [(one.name, one.points) for one in rubric.criteria[0].levels]
+    assert levels == [("clear", 4.0), ("vague", 2.5), ("none", 0.0)]
+    assert rubric.question == "Should school start later?"
+
+
+@in_browser
+async def test_a_rubric_is_written_without_scripts(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    browsed = await opened(browser, resting.url + PATH, java_script_enabled=False)
+    await write_a_rubric(browsed)
+    await browsed.page.click("text=Check and preview")
+    await EXPECT(browsed.page.locator("#sent-system")).to_contain_text("It has to be guessed.")
+    await browsed.page.click("text=Save as a new version >> nth=0")
+    await EXPECT(browsed.page.locator(".told")).to_contain_text("Saved as version 1")
+    await is_as_written(resting)
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_a_rubric_is_written_with_scripts_without_leaving_the_page(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    browsed = await opened(browser, resting.url + PATH)
+    await browsed.page.evaluate("window.sameDocument = true")
+    await write_a_rubric(browsed)
+    await EXPECT(browsed.page.locator("#sent-system")).to_contain_text("It has to be guessed.")
+    assert await browsed.page.evaluate("window.sameDocument")
+    await browsed.page.click("text=Save as a new version >> nth=0")
+    await EXPECT(browsed.page.locator(".told")).to_contain_text("Saved as version 1")
+    await is_as_written(resting)
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_the_focus_goes_where_the_next_word_is_typed(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    await resting.put_rubric()
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    await page.focus(named("add"))
+    await page.keyboard.press("Enter")
+    await EXPECT(page.locator(named("criteria.2.id"))).to_be_focused()
+    await page.keyboard.type("third")
+    await page.focus(named("up.2"))
+    await page.keyboard.press("Enter")
+    await EXPECT(page.locator(named("up.1"))).to_be_focused()
+    await EXPECT(page.locator(named("criteria.1.id"))).to_have_value("third")
+    await page.keyboard.press("Enter")
+    await EXPECT(page.locator(named("down.0"))).to_be_focused()
+    await page.focus(named("remove.0"))
+    await page.keyboard.press("Enter")
+    await EXPECT(page.locator(named("add"))).to_be_focused()
+    await EXPECT(page.locator(named("criteria.0.id"))).to_have_value("claim")
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_the_preview_and_the_warnings_follow_the_typing(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    await resting.put_rubric()
+    await resting.add(ESSAY)
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    field = page.locator(named("criteria.0.description"))
+    await field.press_sequentially(" Be strict.")
+    await EXPECT(page.locator("#sent-system")).to_contain_text("Be strict.")
+    await EXPECT(page.locator('[data-rule="harsh"]')).to_contain_text("Criterion claim")
+    await EXPECT(field).to_be_focused()
+    await EXPECT(page.locator("#sent-user")).to_contain_text("A study in Seattle shows it.")
+    await page.select_option("#sample", "short")
+    await EXPECT(page.locator("#sent-user")).to_contain_text("a study in Seattle found")
+    await page.fill(named("criteria.0.id"), "")
+    await EXPECT(page.locator("#mistakes")).to_contain_text("Criterion 1: name is empty")
+    await page.click("#mistakes a")
+    await EXPECT(page.locator(named("criteria.0.id"))).to_be_focused()
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_mistakes_stand_beside_their_fields_until_they_are_mended(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    await page.fill(named("criteria.0.points"), "two")
+    await page.fill(named("criteria.0.description"), "What I had typed")
+    await page.click("text=Save as a new version >> nth=0")
+    await EXPECT(page.locator("#flaws")).to_contain_text("there are 2 mistakes")
+    flaw = page.locator(named("criteria.0.points.flaw"))
+    await EXPECT(flaw).to_have_text("must be a number, but is 'two'")
+    await EXPECT(page.locator(named("criteria.0.description"))).to_have_value("What I had typed")
+    await browsed.is_accessible()
+    await page.fill(named("criteria.0.points"), "2")
+    await EXPECT(flaw).to_have_count(0)
+    await page.fill(named("criteria.0.id"), "claim")
+    await page.click("text=Save as a new version >> nth=0")
+    await EXPECT(page.locator(".told")).to_contain_text("Saved as version 1")
+
+
+@in_browser
+async def test_going_back_to_a_version(resting: Service, browser: playwright.Browser) -> None:
+    await resting.put_rubric()
+    await resting.put_rubric(RUBRIC.replace("Sleep", "Two"))
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    await page.click('[data-version="1"] th a')
+    await EXPECT(page.locator("h1")).to_contain_text("version 1")
+    await EXPECT(page.locator("dd").first).to_have_text("Sleep")
+    await browsed.is_accessible()
+    await page.click("text=Use version 1 again")
+    await EXPECT(page.locator(".told")).to_contain_text("Version 1 is in use again")
+    await EXPECT(page.locator("[data-assigned] th")).to_contain_text("Version 1")
+    assert await stored(resting) == RUBRIC
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_hostile_text_is_only_text(resting: Service, browser: playwright.Browser) -> None:
+    hostile = "</textarea></pre>" + HOSTILE + "{{ 7 * 7 }}"
+    await resting.add(hostile)
+    source = RUBRIC.replace('"Sleep"', f"'''{hostile}'''").replace("clear claim", "<b>claim</b>")
+    await resting.put_rubric(
+        source.replace('name = "vague"', "name = '<img src=x onerror=alert(1)>'")
+    )
+    for at in ("", "/toml", "/versions/1"):
+        browsed = await opened(browser, resting.url + PATH + at)
+        browsed.page.on("dialog", lambda one: browsed.complaints.append(one.message))
+        assert await browsed.page.locator("main img, main b, main script").count() == 0
+        assert hostile in unescape(await browsed.page.content())
+        assert browsed.complaints == []
+
+
+@in_browser
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), [("en", "light", 1100), ("de", "dark", 320)]
+)
+async def test_every_page_of_it_is_accessible(
+    resting: Service, browser: playwright.Browser, language: str, scheme: str, width: int
+) -> None:
+    await resting.put_rubric(RUBRIC.replace("Is there", "Be strict. Is there"))
+    await resting.put_rubric()
+    await resting.add(ESSAY)
+    view = {"color_scheme": scheme, "viewport": {"width": width, "height": 800}}
+    browsed = await opened(browser, f"{resting.url}{PATH}", locale=language, **view)
+    headings = {"en": "Rubric of sleep", "de": "Bewertungsraster: sleep"}
+    for at in ("", "?version=1", "/toml", "/versions/1"):
+        await browsed.page.goto(f"{resting.url}{PATH}{at}")
+        await EXPECT(browsed.page.locator("h1")).to_contain_text(headings[language])
+        await browsed.is_accessible()
+        wide = await browsed.page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width
+    assert browsed.complaints == []
+
+
+@in_browser
+async def test_a_failing_answer_gives_the_form_back(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    await page.fill(named("title"), "What I had typed")
+    await page.route(f"**{PATH}", lambda route: route.abort())
+    await page.click(named("add"))
+    await EXPECT(page.locator(named("add"))).to_be_focused()
+    await page.fill(named("criteria.0.id"), "claim")
+    await EXPECT(page.locator(named("title"))).to_have_value("What I had typed")
