@@ -30,6 +30,7 @@ from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
 
 if TYPE_CHECKING:
     from gradeq.store.overnight import ProviderBatches
+    from gradeq.store.overview import Overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -667,7 +668,11 @@ class Reading(Protocol):
 
     async def batch(self, batch_id: int) -> BatchRow | None: ...
 
-    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]: ...
+    async def batches(
+        self, *, owner: str | None = None, before: int | None = None, limit: int = 50
+    ) -> list[BatchRow]:
+        """Newest first; only those of `owner`, where one is named."""
+        ...
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]: ...
 
@@ -708,6 +713,11 @@ class Store(Work, Control, Reading, Upkeep, Protocol):
     @property
     def provider_batches(self) -> ProviderBatches:
         """Work that goes through a provider's batch API."""
+        ...
+
+    @property
+    def overview(self) -> Overview:
+        """Reads for people who look at work."""
         ...
 
     async def open(self) -> Recovery: ...

@@ -54,6 +54,7 @@ from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
 from gradeq.store.sqlite.overnight import SqliteProviderBatches
+from gradeq.store.sqlite.overview import SqliteOverview
 from gradeq.store.sqlite.readers import Readers
 from gradeq.store.sqlite.tx import Tx, ids_json
 from gradeq.store.sqlite.writer import Writer
@@ -87,6 +88,7 @@ class SqliteStore:
         self._hopper: Hopper | None = None
         self._writer: Writer | None = None
         self.provider_batches = SqliteProviderBatches(self._write, self._read)
+        self.overview = SqliteOverview(self._read)
 
     # Life ---------------------------------------------------------------------------------------
 
@@ -400,11 +402,12 @@ class SqliteStore:
     async def batch(self, batch_id: int) -> BatchRow | None:
         return await self._read(lambda tx: reads.first(tx, "batch_get", rows.to_batch, id=batch_id))
 
-    async def batches(self, *, before: int | None = None, limit: int = 50) -> list[BatchRow]:
+    async def batches(
+        self, *, owner: str | None = None, before: int | None = None, limit: int = 50
+    ) -> list[BatchRow]:
         newest = 2**63 - 1 if before is None else before
-        return await self._read(
-            lambda tx: reads.every(tx, "batches_list", rows.to_batch, before=newest, limit=limit)
-        )
+        where = {"owner": owner, "before": newest, "limit": limit}
+        return await self._read(lambda tx: reads.every(tx, "batches_list", rows.to_batch, **where))
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]:
         return await self._read(partial(reads.results, ids=submission_ids))

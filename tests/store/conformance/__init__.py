@@ -12,6 +12,7 @@ from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
 from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
+from .overview import OverviewSuite
 from .papers import ArchiveSuite, PaperSuite
 from .reading import PositionSuite, ReadingSuite
 from .salvage import CrashedAnswerSuite, SalvageSuite
@@ -36,6 +37,7 @@ __all__ = [
     "LifeSuite",
     "NightCrashSuite",
     "NightSuite",
+    "OverviewSuite",
     "PaperSuite",
     "PositionSuite",
     "PostSuite",
