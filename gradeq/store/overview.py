@@ -33,7 +33,7 @@ class PaperRow:
     external_id: str
     student: str
     state: JobState
-    attempts: int
+    tries: int
     reason: str | None
     due_at: int | None
     finished_at: int | None
