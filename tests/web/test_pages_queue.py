@@ -77,6 +77,25 @@ async def test_a_parked_pool_is_shown_and_resumed(
             assert browsed.complaints == []
 
 
+async def test_a_pool_that_was_asked_to_wait_says_until_when(
+    tmp_path: Path, browser: playwright.Browser
+) -> None:
+    settings = SimulatorSettings(fail="429", retry_after_seconds=3600)
+    async with Simulator(settings) as simulator:
+        provider = ProviderSettings("sim", "simulated", "m", base_url=simulator.url)
+        engine = Engine(tmp_path / "g.db", providers=[provider], grace_seconds=0.0)
+        async with serving(engine) as service:
+            await service.put_rubric()
+            browsed = await opened(browser, service)
+            await browsed.is_live()
+            await service.grade(submission_ids=await service.add(ESSAY, ESSAY))
+            pool = browsed.page.locator(".pool")
+            await expect(pool).to_contain_text("The provider asked to wait until", timeout=MS)
+            await expect(pool).to_contain_text("1 h 00 min left")
+            await expect(pool).to_contain_text("2 ready")
+            assert browsed.complaints == []
+
+
 async def test_levels_limits_and_what_is_in_hand(
     tmp_path: Path, browser: playwright.Browser
 ) -> None:

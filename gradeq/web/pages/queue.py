@@ -14,7 +14,7 @@ from gradeq.web.stuck import IDLE_SECONDS, TIMES_TOO_LONG, stuck
 from gradeq.web.visit import Visit
 
 _IN_HAND = 50
-_FAILED_BATCHES = 50
+FAILED_BATCHES = 50
 _SOMEONE = "someone"
 
 
@@ -33,8 +33,8 @@ async def show(visit: Visit) -> Response:
         pools=pools,
         in_hand=in_hand,
         running=sum(one.backlog.processing for one in pools),
-        failures=await site.store.overview.failures(_FAILED_BATCHES),
-        failed_batches=_FAILED_BATCHES,
+        failures=await site.store.overview.failures(FAILED_BATCHES),
+        failed_batches=FAILED_BATCHES,
         stuck=await stuck(site, in_hand),
         times_too_long=TIMES_TOO_LONG,
         idle_seconds=IDLE_SECONDS,
@@ -56,7 +56,7 @@ async def retry(visit: Visit) -> Response:
     _refuse_others(visit)
     form = await visit.form()
     which = (str(form.get("grader", "")), str(form.get("error", "")))
-    job_ids = await visit.site.store.overview.failed_jobs(*which, _FAILED_BATCHES)
+    job_ids = await visit.site.store.overview.failed_jobs(*which, FAILED_BATCHES)
     count = await visit.site.engine.retry(job_ids=job_ids)
     return _back(visit, "retried", n=count)
 
