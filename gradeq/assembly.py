@@ -109,6 +109,13 @@ class Assembly:
             known = ", ".join(sorted(self.names())) or "none; configure a provider first"
             raise NotFoundError(f"there is no grader {grader!r} here (known: {known})") from None
 
+    def timeout(self, grader: str) -> float | None:
+        """The seconds that one call of this grader may take; None for an unknown one."""
+        if grader in self._registered:
+            return self._registered[grader].timeout
+        provider = self._model_names().get(grader)
+        return next((one.timeout_seconds for one in self._settings if one.name == provider), None)
+
     @asynccontextmanager
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:
         """Providers live as long as this context. Raises ConfigError."""

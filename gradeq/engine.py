@@ -628,6 +628,10 @@ class Engine:
         """The names that may be submitted to."""
         return tuple(self._assembly.names())
 
+    def timeout_of(self, grader: str) -> float | None:
+        """The seconds that one call of this grader may take; None for an unknown one."""
+        return self._assembly.timeout(grader)
+
 
 def _default_store(path: str | Path, clock: Clock) -> Store:
     from gradeq.store.sqlite import SqliteStore  # noqa: PLC0415 - only the store in use is loaded

@@ -46,7 +46,9 @@ from gradeq.web import bodies
 from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
 from gradeq.web.feed import MOST_STREAMS
 from gradeq.web.intake import BODY_LIMIT
+from gradeq.web.pages.queue import FAILED_BATCHES
 from gradeq.web.routes import ENDPOINTS
+from gradeq.web.stuck import IDLE_SECONDS, TIMES_TOO_LONG
 from gradeq.worker import LEASE_SECONDS
 
 # The schema -------------------------------------------------------------------------------------
@@ -182,6 +184,9 @@ def test_every_limit_is_described() -> None:
         ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
         ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),
         ("reference/http.md", f"{MOST_STREAMS} streams may be open"),
+        ("how-to/watch-what-runs.md", f"more than {TIMES_TOO_LONG} times the timeout"),
+        ("how-to/watch-what-runs.md", f"for {IDLE_SECONDS} seconds although"),
+        ("how-to/watch-what-runs.md", f"newest {FAILED_BATCHES} batches"),
     ],
 )
 def test_numbers_are_as_told(page: str, told: str) -> None:

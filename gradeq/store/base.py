@@ -30,6 +30,7 @@ from gradeq.outcome import MAX_ATTEMPTS, Counter, ErrorClass
 
 if TYPE_CHECKING:
     from gradeq.store.overnight import ProviderBatches
+    from gradeq.store.overview import Overview
     from gradeq.store.people import People
 
 
@@ -705,11 +706,12 @@ class Reading(Protocol):
     async def batches(
         self,
         *,
+        owner: str | None = None,
+        courses: Collection[str] | None = None,
         before: int | None = None,
         limit: int = 50,
-        courses: Collection[str] | None = None,
     ) -> list[BatchRow]:
-        """The newest first; with `courses`, those whose papers all belong to one of them."""
+        """The newest first: of an owner, of batches whose papers all belong to these courses."""
         ...
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]: ...
@@ -751,6 +753,11 @@ class Store(Work, Control, Reading, Upkeep, Protocol):
     @property
     def provider_batches(self) -> ProviderBatches:
         """Work that goes through a provider's batch API."""
+        ...
+
+    @property
+    def overview(self) -> Overview:
+        """Reads for people who look at work."""
         ...
 
     async def open(self) -> Recovery: ...

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+_LARGEST_ID = 2**63 - 1
+
 
 class EncodedParts:
     """Middleware: lets routes see `%2F` and `%25` where a part of the path holds a `/` or `%`."""
@@ -29,6 +31,12 @@ class EncodedParts:
 def part(text: str) -> str:
     """A matched part of the path as it was meant."""
     return text.replace("%2F", "/").replace("%25", "%")
+
+
+def id_in(text: str) -> int:
+    """The id that an address or a form tells; 0, which is nobody's, for what is none."""
+    is_number = text.isascii() and text.isdigit() and len(text) < 20
+    return int(text) if is_number and int(text) <= _LARGEST_ID else 0
 
 
 def inner_path(scope: Scope) -> str:

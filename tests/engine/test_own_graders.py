@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from engine_kit import FastClock, an_engine, papers
 
-from gradeq import Grade, GradeSource, Job, NewSubmission, Reject, Result, Snooze
+from gradeq import (
+    Engine,
+    Grade,
+    GradeSource,
+    Job,
+    NewSubmission,
+    ProviderSettings,
+    Reject,
+    Result,
+    Snooze,
+)
 from gradeq.errors import InputError
 from gradeq.store.base import JobRow
 
@@ -281,3 +291,14 @@ async def test_papers_that_cannot_be_graded_are_told_apart(tmp_path):
 
 def test_input_errors_carry_their_problems():
     assert InputError("2 problems", ("row 3: no text",)).problems == ("row 3: no text",)
+
+
+def test_the_timeout_of_each_grader_is_known(tmp_path):
+    async def grade(job: Job) -> Grade:
+        return Grade(1.0, 1.0)
+
+    provider = ProviderSettings("sim", "simulated", "simulated-marker", timeout_seconds=7.0)
+    engine = Engine(tmp_path / "grades.db", providers=[provider])
+    engine.grader("desk", timeout=2.5)(grade)
+    known = {name: engine.timeout_of(name) for name in (*engine.graders, "nobody")}
+    assert known == {"llm:sim": 7.0, "llm": 7.0, "desk": 2.5, "nobody": None}

@@ -14,7 +14,9 @@ SELECT b.*, o.name AS owner, v.status,
        (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
          WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
- WHERE b.id < :before ORDER BY b.id DESC LIMIT :limit
+ WHERE b.id < :before
+   AND (:owner IS NULL OR b.owner_id = (SELECT id FROM owners WHERE name = :owner))
+ ORDER BY b.id DESC LIMIT :limit
 
 -- name: batches_list_of_courses
 SELECT b.*, o.name AS owner, v.status,
@@ -24,6 +26,7 @@ SELECT b.*, o.name AS owner, v.status,
          WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
  WHERE b.id < :before
+   AND (:owner IS NULL OR b.owner_id = (SELECT id FROM owners WHERE name = :owner))
    AND EXISTS (SELECT 1 FROM batch_assignments x WHERE x.batch_id = b.id)
    AND NOT EXISTS (SELECT 1 FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
                     WHERE x.batch_id = b.id

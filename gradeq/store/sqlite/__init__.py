@@ -55,6 +55,7 @@ from gradeq.store.sqlite.connect import Hopper, open_writer
 from gradeq.store.sqlite.faults import store_error
 from gradeq.store.sqlite.lock import ProcessLock
 from gradeq.store.sqlite.overnight import SqliteProviderBatches
+from gradeq.store.sqlite.overview import SqliteOverview
 from gradeq.store.sqlite.people import SqlitePeople
 from gradeq.store.sqlite.readers import Readers
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
@@ -90,6 +91,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self.provider_batches = SqliteProviderBatches(self._write, self._read)
         self.people = SqlitePeople(self._write, self._read)
+        self.overview = SqliteOverview(self._read)
 
     # Life ---------------------------------------------------------------------------------------
 
@@ -428,22 +430,17 @@ class SqliteStore:
     async def batches(
         self,
         *,
+        owner: str | None = None,
+        courses: Collection[str] | None = None,
         before: int | None = None,
         limit: int = 50,
-        courses: Collection[str] | None = None,
     ) -> list[BatchRow]:
         newest = 2**63 - 1 if before is None else before
-        where: dict[str, Any] = {"before": newest, "limit": limit}
-        if courses is None:
-            return await self._read(
-                lambda tx: reads.every(tx, "batches_list", rows.to_batch, **where)
-            )
-        given = as_json(sorted(courses))
-        return await self._read(
-            lambda tx: reads.every(
-                tx, "batches_list_of_courses", rows.to_batch, courses=given, **where
-            )
-        )
+        where: dict[str, Any] = {"owner": owner, "before": newest, "limit": limit}
+        name = "batches_list"
+        if courses is not None:
+            name, where["courses"] = "batches_list_of_courses", as_json(sorted(courses))
+        return await self._read(lambda tx: reads.every(tx, name, rows.to_batch, **where))
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]:
         return await self._read(partial(reads.results, ids=submission_ids))

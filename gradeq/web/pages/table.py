@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradeq.web.pages import add, courses, people, rubric, sign_in
+from gradeq.web.pages import add, batches, courses, people, queue, rubric, sign_in
 from gradeq.web.visit import Page
 
 _ASSIGNMENT = "/courses/{course}/assignments/{assignment}"
@@ -30,4 +30,14 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", f"{_RUBRIC}/download", rubric.download),
     ("GET", f"{_RUBRIC}/versions/{{rubric_id}}", rubric.show_version),
     ("POST", f"{_RUBRIC}/versions/{{rubric_id}}/assign", rubric.assign_version),
+    ("GET", "/batches", batches.show_all),
+    ("GET", "/batches/{batch}", batches.show),
+    ("POST", "/batches/{batch}/pause", batches.pause),
+    ("POST", "/batches/{batch}/resume", batches.resume),
+    ("POST", "/batches/{batch}/cancel", batches.cancel),
+    ("POST", "/batches/{batch}/retry", batches.retry),
+    ("GET", "/queue", queue.show),
+    ("POST", "/queue/resume", queue.resume),
+    ("POST", "/queue/retry", queue.retry),
+    ("POST", "/queue/cancel", queue.cancel),
 )

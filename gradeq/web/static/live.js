@@ -6,6 +6,10 @@
   const POLL_MS = 5000;
   const MOST_OFTEN_MS = 1000;
   const SILENT_MS = 45000;
+  const STATES = ["pending", "processing", "paused", "completed", "completed_with_errors", "failed",
+    "cancelled"];
+  const KINDS = ["badges", "gap", "pool.parked", "pool.resumed"].concat(
+    STATES.map((state) => "batch." + state));
   const body = document.body;
   const mark = document.getElementById("live");
   if (!body.dataset.events) {
@@ -70,7 +74,7 @@
       say("live");
       tellSoon();
     });
-    for (const kind of ["badges", "gap", "batch.changed", "pool.parked", "pool.resumed"]) {
+    for (const kind of KINDS) {
       source.addEventListener(kind, heard);
     }
     source.addEventListener("error", startPolling);

@@ -12,6 +12,7 @@ from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
 from .overnight import CollectSuite, NightCrashSuite, NightSuite, PostSuite
+from .overview import OverviewSuite
 from .papers import ArchiveSuite, PaperSuite
 from .people import CourseSuite, LinkSuite, PassSuite, PeopleSuite
 from .reading import PositionSuite, ReadingSuite
@@ -39,6 +40,7 @@ __all__ = [
     "LinkSuite",
     "NightCrashSuite",
     "NightSuite",
+    "OverviewSuite",
     "PaperSuite",
     "PassSuite",
     "PeopleSuite",

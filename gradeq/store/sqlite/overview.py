@@ -1,0 +1,108 @@
+"""Reads for people: pages of rows, and sums that the database makes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
+
+from gradeq.model import JobState
+from gradeq.store.overview import Failure, InHand, PaperRow, Place, Resting, Scores, Times
+from gradeq.store.sqlite.reads import every
+from gradeq.store.sqlite.tx import Tx, ids_json
+
+T = TypeVar("T")
+
+
+class _Read(Protocol):
+    def __call__(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteOverview:
+    """Overview over a store's way to read."""
+
+    read: _Read
+
+    async def places(self, batch_ids: Sequence[int]) -> dict[int, Place]:
+        return await self.read(partial(_places, batch_ids=batch_ids))
+
+    async def papers(
+        self, batch_id: int, state: JobState | None = None, *, after: int = 0, limit: int = 50
+    ) -> list[PaperRow]:
+        where = {"batch_id": batch_id, "state": state, "after": after, "limit": limit}
+        return await self.read(lambda tx: every(tx, "batch_papers", _paper, **where))
+
+    async def times(self, batch_id: int, stretches: int) -> Times | None:
+        return await self.read(partial(_times, batch_id=batch_id, stretches=stretches))
+
+    async def scores(self, batch_id: int, stretches: int) -> Scores:
+        return await self.read(partial(_scores, batch_id=batch_id, stretches=stretches))
+
+    async def in_hand(self, limit: int) -> list[InHand]:
+        return await self.read(
+            lambda tx: every(tx, "jobs_in_hand", lambda row: InHand(*row), limit=limit)
+        )
+
+    async def failures(self, batches: int) -> list[Failure]:
+        return await self.read(
+            lambda tx: every(tx, "failures", lambda row: Failure(*row), batches=batches)
+        )
+
+    async def failed_jobs(self, grader: str, error: str, batches: int) -> list[int]:
+        which = {"grader": grader, "error": error, "batches": batches}
+        return await self.read(
+            lambda tx: every(tx, "failed_alike", lambda row: int(row["id"]), **which)
+        )
+
+    async def resting(self, since: int) -> list[Resting]:
+        return await self.read(
+            lambda tx: every(tx, "batches_resting", lambda row: Resting(*row), since=since)
+        )
+
+
+def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, Place]:
+    return {
+        row["batch_id"]: Place(row["course"], row["assignment"], bool(row["is_only"]))
+        for row in tx.all("batch_places", batch_ids=ids_json(batch_ids))
+    }
+
+
+def _paper(row: sqlite3.Row) -> PaperRow:
+    names = PaperRow.__dataclass_fields__
+    return PaperRow(**{**{name: row[name] for name in names}, "state": JobState(row["state"])})
+
+
+def _times(tx: Tx, batch_id: int, stretches: int) -> Times | None:
+    row = tx.one("batch_times", batch_id=batch_id)
+    if row is None or not row["jobs"]:
+        return None
+    # Few papers that took very long must not squeeze all others into one bar.
+    width = round_width(min(row["longest"], 2 * row["ninetieth"]), stretches)
+    counts = [0] * stretches
+    last = stretches - 1
+    for one in tx.all("batch_times_by_stretch", batch_id=batch_id, width=width, last=last):
+        counts[one["stretch"]] = one["jobs"]
+    return Times(row["jobs"], row["median"], row["ninetieth"], row["longest"], width, tuple(counts))
+
+
+def round_width(most: int, stretches: int) -> int:
+    """The smallest of 1, 2, 5, 10, 20 … whose `stretches` reach beyond `most`."""
+    ten = 1
+    while True:
+        for width in (ten, 2 * ten, 5 * ten):
+            if width * stretches > most:
+                return width
+        ten *= 10
+
+
+def _scores(tx: Tx, batch_id: int, stretches: int) -> Scores:
+    counts = [0] * stretches
+    shares = 0.0
+    for row in tx.all("batch_scores", batch_id=batch_id, stretches=stretches):
+        counts[row["stretch"]] = row["grades"]
+        shares += row["shares"]
+    grades = sum(counts)
+    return Scores(shares / grades if grades else None, tuple(counts))

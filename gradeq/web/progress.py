@@ -1,0 +1,74 @@
+"""How far a batch is, as every page shows it: see templates/progress.html."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gradeq.model import BatchStatus
+from gradeq.store.base import BatchRow
+from gradeq.web.site import Site
+from gradeq.web.waiting import batch_answer
+
+_MINUTE_MS = 60_000
+_HELD = ("paused", "parked", "no_grader")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A batch at one instant. `ended` of `total` are over, `failed` of them without a grade.
+
+    `per_minute` is the pace of its pool in the last minute, or the batch's own once it is over;
+    None while there is none. `limited_by` is a word of the limiter or of `waiting.batch_answer`,
+    `text` the same in a sentence of the engine's; both are None once it is over, as are
+    `paused_by` and `pause_reason` unless it is paused.
+    """
+
+    status: BatchStatus
+    total: int
+    ended: int
+    failed: int
+    processing: int
+    per_minute: float | None = None
+    eta_seconds: float | None = None
+    limited_by: str | None = None
+    text: str | None = None
+    paused_by: str | None = None
+    pause_reason: str | None = None
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1. Never rounded up to the whole."""
+        return int(1000 * self.ended / max(1, self.total)) / 1000 if self.total else 1.0
+
+    @property
+    def is_held(self) -> bool:
+        """It waits for a person."""
+        return self.limited_by in _HELD
+
+
+def progress_of(site: Site, row: BatchRow) -> Progress:
+    """How `row` stands now, and what holds it up."""
+    answer = batch_answer(site, row)
+    return Progress(
+        status=row.status,
+        total=row.total,
+        ended=row.completed + row.failed + row.cancelled,
+        failed=row.failed,
+        processing=row.processing,
+        per_minute=_pace(site, row),
+        eta_seconds=answer.eta_seconds,
+        limited_by=answer.limited_by,
+        text=answer.text,
+        paused_by=None if row.finished_at else row.paused_by,
+        pause_reason=None if row.finished_at else row.pause_reason,
+    )
+
+
+def _pace(site: Site, row: BatchRow) -> float | None:
+    if row.finished_at is not None:
+        minutes = max(1, row.finished_at - row.created_at) / _MINUTE_MS
+        return row.completed / minutes if row.completed else None
+    pool = site.engine.pools.get(row.pool)
+    if pool is None or row.paused_at is not None or row.posted:
+        return None
+    return pool.reading().last_minute.answered_per_second * 60 or None
