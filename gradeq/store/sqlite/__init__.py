@@ -27,6 +27,7 @@ from gradeq.store.base import (
     JobRow,
     Need,
     PaidAnswer,
+    PaperOrder,
     QueuePosition,
     Recovery,
     Reserved,
@@ -324,6 +325,26 @@ class SqliteStore:
             )
         )
 
+    async def tab(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus | None,
+        *,
+        find: str = "",
+        order: PaperOrder = PaperOrder.TIME,
+    ) -> list[int]:
+        return await self._read(
+            partial(
+                reads.tab,
+                course=course,
+                assignment=assignment,
+                status=status,
+                find=find,
+                order=order,
+            )
+        )
+
     async def find_submissions(
         self, external_ids: Sequence[str], course: str | None, assignment: str | None
     ) -> dict[str, list[int]]:
@@ -404,6 +425,13 @@ class SqliteStore:
         newest = 2**63 - 1 if before is None else before
         return await self._read(
             lambda tx: reads.every(tx, "batches_list", rows.to_batch, before=newest, limit=limit)
+        )
+
+    async def open_batches_of(self, course: str, assignment: str) -> list[BatchRow]:
+        return await self._read(
+            lambda tx: reads.every(
+                tx, "batches_open_of", rows.to_batch, course=course, name=assignment
+            )
         )
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]:
