@@ -538,7 +538,8 @@ async def test_hostile_names_run_nothing(service: Service, browser: playwright.B
     await service.add(*rows, student=f"<img src=x onerror=alert(1)>{HOSTILE}")
     await service.add(HOSTILE, id=f"</form>{HOSTILE}")
     await graded(service, [1])
-    await service.put_rubric(RUBRIC.replace("Sleep", "<b>Sleep</b>"))
+    rubric_id = await service.engine.rubrics.put(RUBRIC, f"<b>{HOSTILE}</b>")
+    await service.engine.store.assign_rubric(service.course, service.assignment, rubric_id)
     context = await browser.new_context(locale="en-US")
     browsed = Browsed(await context.new_page())
     page = browsed.page
