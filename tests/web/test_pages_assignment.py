@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable
 from html import unescape
@@ -465,6 +466,50 @@ async def test_ticks_outlive_refreshes_and_pages(
     wanted = {ids[3], *ids[50:100]} - {ids[60], ids[62]}
     assert set(map(int, chosen.split())) == wanted
     assert await page.locator('[data-reason="archived"]').count() == 1
+    assert browsed.complaints == []
+
+
+def is_refresh(request: Any) -> bool:
+    return "hx-request" in request.headers and "hx-boosted" not in request.headers
+
+
+@in_browser
+@pytest.mark.parametrize("is_refresh_late", [True, False])
+async def test_a_refresh_and_a_tab_at_the_same_time(
+    resting: Service, browser: playwright.Browser, is_refresh_late: bool
+) -> None:
+    """Whichever is answered last, the tab that was asked for is shown."""
+    ids = await many(resting, 3)
+    browsed = await opened(resting, browser)
+    page = browsed.page
+    await browsed.is_live()
+    late = asyncio.Event()
+
+    async def hold(route: Any) -> None:
+        if is_refresh(route.request) is is_refresh_late:
+            await late.wait()
+        await route.continue_()
+
+    await page.route(lambda url: PAGE in url, hold)
+    async with page.expect_response(lambda answer: is_refresh(answer.request)) as refreshed:
+        async with page.expect_request(is_refresh):
+            await resting.engine.archive(ids[:1])
+        async with page.expect_response(
+            lambda answer: "hx-boosted" in answer.request.headers
+        ) as shown:
+            async with page.expect_request(lambda request: "hx-boosted" in request.headers):
+                await page.click("#tab-graded")
+            if not is_refresh_late:
+                await counted(browsed, "submitted", 2)
+                late.set()
+            await shown.value
+        tab = page.locator("#tab-graded")
+        await playwright.expect(tab).to_have_attribute("aria-current", "page", timeout=MS)
+        late.set()
+        await (await refreshed.value).finished()
+    await resting.engine.archive(ids[1:2])
+    await counted(browsed, "submitted", 1)
+    await playwright.expect(tab).to_have_attribute("aria-current", "page")
     assert browsed.complaints == []
 
 

@@ -16,6 +16,7 @@ SELECT b.*, o.name AS owner, v.status,
   FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
  WHERE b.id < :before ORDER BY b.id DESC LIMIT :limit
 
+-- The order is no index's, so that finished batches are not walked through.
 -- name: batches_open_of
 SELECT b.*, o.name AS owner, v.status,
        (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
@@ -26,7 +27,7 @@ SELECT b.*, o.name AS owner, v.status,
  WHERE b.finished_at IS NULL
    AND (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = b.id ORDER BY j.id LIMIT 1)
        = (SELECT a.id FROM assignments a WHERE a.course = :course AND a.name = :name)
- ORDER BY b.id
+ ORDER BY +b.id
 
 -- name: batch_pause
 UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now

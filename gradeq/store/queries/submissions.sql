@@ -73,11 +73,11 @@ SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
  WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL AND s.id > :after
  ORDER BY s.id LIMIT :limit
 
--- name: submissions_gradable
+-- name: submissions_ids
 SELECT s.id
   FROM assignments a JOIN submissions s ON s.assignment_id = a.id
  WHERE a.course = :course AND a.name = :name
-   AND s.archived_at IS NULL AND s.status = 'submitted'
+   AND s.archived_at IS NULL AND s.status = :status
  ORDER BY s.id
 
 -- name: submissions_tab

@@ -361,10 +361,11 @@ class SqliteStore:
         return await self._read(
             lambda tx: reads.every(
                 tx,
-                "submissions_gradable",
+                "submissions_ids",
                 lambda row: int(row["id"]),
                 course=course,
                 name=assignment,
+                status=SubmissionStatus.SUBMITTED,
             )
         )
 
