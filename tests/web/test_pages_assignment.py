@@ -524,6 +524,7 @@ async def test_all_pages_are_chosen_at_once(resting: Service, browser: playwrigh
     await page.get_by_label("All 137 papers that were found").check()
     await ticked(browsed, 50)
     await browsed.shows("#chosen", "137 chosen")
+    await browsed.shows("#said", "137 papers for “Student”. 137 chosen")
     await page.click("#page-next")
     await ticked(browsed, 50)
     await page.get_by_role("button", name="Grade with AI").click()

@@ -177,9 +177,8 @@ async def order(visit: Visit) -> Response:
     """Queue what was confirmed; the same confirmation queues it once."""
     place, form = Place.of(visit), await visit.form()
     ids = await selection(visit, place, _without_all(form))
-    first = str(form.get("first", ""))
-    if first.isdecimal():
-        ids = ids[: int(first)]
+    if form.get("first"):
+        ids = ids[:FIRST]
     if not ids:
         raise Problem(422, "nothing_to_grade", visit.words.text("grading.nothing"))
     when, grader = _way(str(form.get("way", "")))

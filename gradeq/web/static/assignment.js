@@ -24,18 +24,26 @@
     else ids().delete(box.value);
   }
 
+  // Spoken by screen readers, once: what a refresh replaces would be spoken again and again.
+  function announce() {
+    const said = document.getElementById("said");
+    const parts = Array.from(document.querySelectorAll(".found span, #chosen"));
+    const text = parts.map(function (one) { return one.textContent; }).join(" ").trim();
+    if (said && said.textContent !== text) said.textContent = text;
+  }
+
   function say() {
     const all = document.getElementById("all").checked;
     const total = Number(form().dataset.total);
     const count = all ? total : ids().size;
     const text = count === 0 ? "" : form().dataset.said.replace(
       "{n}", count.toLocaleString(document.documentElement.lang));
-    const place = document.getElementById("chosen");
-    if (place.textContent !== text) place.textContent = text;
+    document.getElementById("chosen").textContent = text;
     const here = boxes();
     const page = document.getElementById("page");
     page.checked = here.every(function (box) { return box.checked; });
     page.indeterminate = !page.checked && here.some(function (box) { return box.checked; });
+    announce();
   }
 
   function restore() {
@@ -43,7 +51,10 @@
       const details = document.getElementById(id);
       if (details) details.open = true;
     }
-    if (!form()) return;
+    if (!form()) {
+      announce();
+      return;
+    }
     const page = document.getElementById("page");
     const all = whole.has(listed());
     document.getElementById("all").checked = all;
