@@ -14,7 +14,7 @@ from gradeq.clock import Clock
 from gradeq.config import ProviderSettings
 from gradeq.errors import ConfigError, ConflictError, NoPricesError, NotFoundError
 from gradeq.grading.rubric import Rubric
-from gradeq.handlers.base import Handler
+from gradeq.handlers.base import GraderFacts, Handler
 from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
@@ -115,6 +115,18 @@ class Assembly:
             return self._registered[grader].timeout
         provider = self._model_names().get(grader)
         return next((one.timeout_seconds for one in self._settings if one.name == provider), None)
+
+    def facts(self, grader: str) -> GraderFacts:
+        """Raises NotFoundError."""
+        handler = self.handler(grader)
+        batched = self.batched.get(grader)
+        return GraderFacts(
+            grader,
+            handler.kind,
+            self._model_names().get(grader),
+            handler.model,
+            batched.share_of_price() if batched else None,
+        )
 
     @asynccontextmanager
     async def opened(self, store: Store, note: Callable[[Pool], None]) -> AsyncIterator[None]:

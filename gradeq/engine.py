@@ -25,7 +25,7 @@ from gradeq.errors import (
     NotFoundError,
     StoreError,
 )
-from gradeq.handlers.base import Handler
+from gradeq.handlers.base import GraderFacts, Handler
 from gradeq.handlers.coded import GraderFunction, JobFunction
 from gradeq.limiter.names import find_pool
 from gradeq.limiter.pool import Pool
@@ -586,6 +586,25 @@ class Engine:
             raise NotFoundError(f"there is no assignment {course}/{assignment}")
         return found
 
+    def about(self, grader: str) -> GraderFacts:
+        """Its kind, its model, whether it works overnight. Raises NotFoundError."""
+        return self._assembly.facts(grader)
+
+    async def projected_cost(
+        self, submission_ids: Sequence[int], grader: str, rubric_id: int
+    ) -> float | None:
+        """About what live calls for these papers will cost, going by a few of them.
+
+        None for a grader without prices. Raises NotFoundError.
+        """
+        handler = self._assembly.handler(grader)
+        if not handler.is_priced or not submission_ids:
+            return None
+        rubric = await self._rubrics.get(rubric_id)
+        looked_at = await self._store.results(_sample(submission_ids))
+        costs = [handler.probable_cost(row.submission, rubric) for row in looked_at]
+        return sum(costs) * len(submission_ids) / max(1, len(costs))
+
     def events(self, after: int | None = None) -> AsyncIterator[Event]:
         """Everything that happens, from event `after` on (None: from now on), until it stops."""
         return self._streams.events(after)
@@ -669,6 +688,12 @@ def _refuse_unpriced(handler: Handler) -> None:
             "nothing was changed. Set price_input and price_output of its provider, or leave the "
             "cap out"
         )
+
+
+def _sample(ids: Sequence[int]) -> list[int]:
+    """At most 20, evenly spread."""
+    count = min(len(ids), 20)
+    return [ids[n * len(ids) // count] for n in range(count)]
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gradeq.decision import Failed
+from gradeq.grading.rubric import Rubric
 from gradeq.limiter.base import Cost
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import Grade
+from gradeq.model import Grade, Submission
 from gradeq.store.base import Attempt, Claimed
 
 
@@ -38,6 +39,25 @@ class Ready:
     call: Callable[[Permit], Awaitable[Tried]]
 
 
+@dataclass(frozen=True, slots=True)
+class GraderFacts:
+    """What can be told of a grader before it is used.
+
+    `provider` and `model` are None for the application's own code. `share_overnight` is what the
+    provider's batch API takes of the usual price; None where there is none.
+    """
+
+    name: str
+    kind: str
+    provider: str | None
+    model: str | None
+    share_overnight: float | None
+
+    @property
+    def needs_rubric(self) -> bool:
+        return self.provider is not None
+
+
 class Handler(Protocol):
     """Registered under a grader's name; its jobs go through `pool`."""
 
@@ -56,6 +76,15 @@ class Handler(Protocol):
     @property
     def is_priced(self) -> bool:
         """True where its calls cost something that a cap can be held against."""
+        ...
+
+    @property
+    def model(self) -> str | None:
+        """The model that it asks; None for code."""
+        ...
+
+    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:
+        """What a live call for `paper` would cost, roughly; 0 where none is made."""
         ...
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:

@@ -45,10 +45,11 @@ class BatchedHandler:
     async def affordable(self, chosen: Sequence[Asked]) -> list[Asked]:
         """Those that the caps leave money for, which is reserved for them."""
         calls = [(one.item.claimed, one.entry.prompt) for one in chosen]
-        is_paid = await self.live.purse.afford(calls, self._share_of_price())
+        is_paid = await self.live.purse.afford(calls, self.share_of_price())
         return [one for one, paid in zip(chosen, is_paid, strict=True) if paid]
 
-    def _share_of_price(self) -> float:
+    def share_of_price(self) -> float:
+        """What an overnight call costs of a live one."""
         live = self.live.provider.price(_MUCH)
         return self.provider.price(_MUCH) / live if live else 1.0
 

@@ -13,11 +13,12 @@ import msgspec
 
 from gradeq.clock import Clock
 from gradeq.decision import Failed
+from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
 from gradeq.limiter.base import Cost, Signals, Usage
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import GRADING, Grade, GradeSource, Job
+from gradeq.model import GRADING, Grade, GradeSource, Job, Submission
 from gradeq.outcome import ErrorClass, Reject, Snooze
 from gradeq.store.base import Attempt, Claimed
 
@@ -39,6 +40,10 @@ class CodedHandler:
     max_attempts: int
     timeout: float
     is_priced: bool = False
+    model: str | None = None
+
+    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:  # noqa: ARG002
+        return 0.0
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
         return Ready(_NO_TOKENS, partial(self._call, claimed))

@@ -13,10 +13,10 @@ from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
 from gradeq.handlers.purse import NoMoney, Purse
-from gradeq.limiter.base import Signals
+from gradeq.limiter.base import Signals, Usage
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import GRADING
+from gradeq.model import GRADING, Job, Submission
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
 from gradeq.store.base import Attempt, Claimed, PaidAnswer, Reserved, Store
@@ -41,6 +41,17 @@ class ModelHandler:
     @property
     def is_priced(self) -> bool:
         return self.provider.is_priced
+
+    @property
+    def model(self) -> str:
+        return self.provider.model
+
+    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:
+        prepared = self.grader.prepare(Job(0, 0, self.kind, self.name, 1, paper), rubric)
+        if isinstance(prepared, Decided):
+            return 0.0
+        guess = self.provider.estimate(prepared.prompt)
+        return self.provider.price(Usage(guess.input_tokens, guess.output_tokens))
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
         prepared = await self.question(claimed)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gradeq import money
@@ -503,6 +504,14 @@ class QueuePosition:
     pool: str
 
 
+class PaperOrder(StrEnum):
+    """By what a tab's papers are ordered; those alike by their ids."""
+
+    TIME = "time"
+    STUDENT = "student"
+    SCORE = "score"
+
+
 class Work(Protocol):
     """The queue's half: from submit to settle."""
 
@@ -654,6 +663,21 @@ class Reading(Protocol):
         limit: int = 100,
     ) -> list[Submission]: ...
 
+    async def tab(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus | None,
+        *,
+        find: str = "",
+        order: PaperOrder = PaperOrder.TIME,
+    ) -> list[int]:
+        """Ids of all papers of a tab, in that order; status None: of the archived ones.
+
+        `find` chooses those in whose student's name or own id it occurs, in any case.
+        """
+        ...
+
     async def find_submissions(
         self, external_ids: Sequence[str], course: str | None, assignment: str | None
     ) -> dict[str, list[int]]: ...
@@ -712,6 +736,10 @@ class Reading(Protocol):
         limit: int = 50,
     ) -> list[BatchRow]:
         """The newest first: of an owner, of batches whose papers all belong to these courses."""
+        ...
+
+    async def open_batches_of(self, course: str, assignment: str) -> list[BatchRow]:
+        """Unfinished batches, oldest first. A batch belongs where its first paper does."""
         ...
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]: ...

@@ -38,6 +38,19 @@ SELECT DISTINCT a.course
   FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
  WHERE x.batch_id = :batch_id ORDER BY a.course
 
+-- The order is no index's, so that finished batches are not walked through.
+-- name: batches_open_of
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+ WHERE b.finished_at IS NULL
+   AND (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = b.id ORDER BY j.id LIMIT 1)
+       = (SELECT a.id FROM assignments a WHERE a.course = :course AND a.name = :name)
+ ORDER BY +b.id
+
 -- name: batch_pause
 UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now
  WHERE id = :id AND paused_at IS NULL AND cancelled_at IS NULL AND finished_at IS NULL

@@ -100,12 +100,32 @@ SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
  WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL AND s.id > :after
  ORDER BY s.id LIMIT :limit
 
--- name: submissions_gradable
+-- name: submissions_ids
 SELECT s.id
   FROM assignments a JOIN submissions s ON s.assignment_id = a.id
  WHERE a.course = :course AND a.name = :name
-   AND s.archived_at IS NULL AND s.status = 'submitted'
+   AND s.archived_at IS NULL AND s.status = :status
  ORDER BY s.id
+
+-- name: submissions_tab
+SELECT s.id, s.student, s.external_id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name AND s.archived_at IS NULL AND s.status = :status
+ ORDER BY CASE :order
+          WHEN 'student' THEN coalesce(nullif(s.student, ''), s.external_id)
+          WHEN 'score' THEN (SELECT g.score FROM grades g
+                              WHERE g.submission_id = s.id AND g.current = 1)
+          END COLLATE NOCASE, s.id
+
+-- name: submissions_tab_archived
+SELECT s.id, s.student, s.external_id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL
+ ORDER BY CASE :order
+          WHEN 'student' THEN coalesce(nullif(s.student, ''), s.external_id)
+          WHEN 'score' THEN (SELECT g.score FROM grades g
+                              WHERE g.submission_id = s.id AND g.current = 1)
+          END COLLATE NOCASE, s.id
 
 -- name: submissions_find
 SELECT s.external_id, s.id

@@ -27,6 +27,7 @@ from gradeq.store.base import (
     JobRow,
     Need,
     PaidAnswer,
+    PaperOrder,
     QueuePosition,
     Recovery,
     Reserved,
@@ -344,6 +345,26 @@ class SqliteStore:
             )
         )
 
+    async def tab(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus | None,
+        *,
+        find: str = "",
+        order: PaperOrder = PaperOrder.TIME,
+    ) -> list[int]:
+        return await self._read(
+            partial(
+                reads.tab,
+                course=course,
+                assignment=assignment,
+                status=status,
+                find=find,
+                order=order,
+            )
+        )
+
     async def find_submissions(
         self, external_ids: Sequence[str], course: str | None, assignment: str | None
     ) -> dict[str, list[int]]:
@@ -360,10 +381,11 @@ class SqliteStore:
         return await self._read(
             lambda tx: reads.every(
                 tx,
-                "submissions_gradable",
+                "submissions_ids",
                 lambda row: int(row["id"]),
                 course=course,
                 name=assignment,
+                status=SubmissionStatus.SUBMITTED,
             )
         )
 
@@ -441,6 +463,13 @@ class SqliteStore:
         if courses is not None:
             name, where["courses"] = "batches_list_of_courses", as_json(sorted(courses))
         return await self._read(lambda tx: reads.every(tx, name, rows.to_batch, **where))
+
+    async def open_batches_of(self, course: str, assignment: str) -> list[BatchRow]:
+        return await self._read(
+            lambda tx: reads.every(
+                tx, "batches_open_of", rows.to_batch, course=course, name=assignment
+            )
+        )
 
     async def results(self, submission_ids: Sequence[int]) -> list[ResultRow]:
         return await self._read(partial(reads.results, ids=submission_ids))

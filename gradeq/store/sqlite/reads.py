@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from gradeq.model import BatchMode, JobState, Submission, SubmissionStatus
-from gradeq.store.base import JobRow, ResultRow
+from gradeq.store.base import JobRow, PaperOrder, ResultRow
 from gradeq.store.sqlite import rows
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
@@ -43,6 +43,28 @@ def submissions(
         for submission in every(tx, "submissions_list", rows.to_submission, status=one, **where)
     ]
     return sorted(found, key=lambda submission: submission.id)[:limit]
+
+
+def tab(
+    tx: Tx,
+    course: str,
+    assignment: str,
+    status: SubmissionStatus | None,
+    *,
+    find: str,
+    order: PaperOrder,
+) -> list[int]:
+    where = {"course": course, "name": assignment}
+    if status is None:
+        found = tx.all("submissions_tab_archived", order=order, **where)
+    elif find or order is not PaperOrder.TIME:
+        found = tx.all("submissions_tab", status=status, order=order, **where)
+    else:
+        # What is asked most often is answered from an index alone.
+        return [id_ for (id_,) in tx.all("submissions_ids", status=status, **where)]
+    # SQLite folds the case of ASCII letters only, and names have others.
+    wanted = find.casefold()
+    return [id_ for id_, *names in found if any(wanted in name.casefold() for name in names)]
 
 
 def find_submissions(

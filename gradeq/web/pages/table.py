@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from gradeq.web.pages import add, batches, courses, people, queue, rubric, sign_in
+from gradeq.web.pages import (
+    add,
+    assignment,
+    batches,
+    changes,
+    courses,
+    grading,
+    people,
+    queue,
+    rubric,
+    sign_in,
+)
 from gradeq.web.visit import Page
 
 _ASSIGNMENT = "/courses/{course}/assignments/{assignment}"
+_OPEN_BATCH = _ASSIGNMENT + "/batches/{batch_id:int}"
 _RUBRIC = f"{_ASSIGNMENT}/rubric"
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
@@ -40,4 +52,15 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/queue/resume", queue.resume),
     ("POST", "/queue/retry", queue.retry),
     ("POST", "/queue/cancel", queue.cancel),
+    ("GET", _ASSIGNMENT, assignment.show),
+    ("GET", f"{_ASSIGNMENT}/grade", grading.confirm),
+    ("POST", f"{_ASSIGNMENT}/grade", grading.confirm),
+    ("POST", f"{_ASSIGNMENT}/order", grading.order),
+    ("POST", f"{_ASSIGNMENT}/release", changes.release),
+    ("POST", f"{_ASSIGNMENT}/archive", changes.archive),
+    ("POST", f"{_ASSIGNMENT}/unarchive", changes.unarchive),
+    ("POST", f"{_ASSIGNMENT}/retry", changes.retry),
+    ("POST", f"{_OPEN_BATCH}/pause", changes.pause),
+    ("POST", f"{_OPEN_BATCH}/resume", changes.resume),
+    ("POST", f"{_OPEN_BATCH}/cancel", changes.cancel),
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gradeq.clock import ManualClock
-from gradeq.model import JobState, SubmissionStatus
+from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import ErrorClass
-from gradeq.store.base import Backlog, Badges, Store, Totals
+from gradeq.store.base import Backlog, Badges, PaperOrder, Store, Totals
 
 from .base import Suite
 from .helpers import (
@@ -68,6 +70,50 @@ class ReadingSuite(Suite):
         ]
         archived = await store.submissions(COURSE, ASSIGNMENT, archived=True)
         assert [one.id for one in archived] == [away]
+
+    async def test_a_tab_in_every_order(self, store: Store) -> None:
+        await add(store, "p1", student="zoe")
+        await add(store, "p2", student="Ann")
+        await add(store, "p3")
+        await add(store, "p4", student="Özil")
+        await graded(store, "p5", "p6")
+        await add(store, "p7", status=SubmissionStatus.IN_PROGRESS)
+        await add(store, "p8", assignment="essay-2")
+        away = await add(store, "p9", student="Ann")
+        await store.archive(away)
+        submitted = SubmissionStatus.SUBMITTED
+
+        async def own_ids(status: SubmissionStatus | None, **chosen: Any) -> list[str]:
+            rows = await store.results(await store.tab(COURSE, ASSIGNMENT, status, **chosen))
+            return [row.submission.external_id for row in rows]
+
+        assert await own_ids(submitted) == ["p1", "p2", "p3", "p4"]
+        assert await own_ids(submitted, order=PaperOrder.STUDENT) == ["p2", "p3", "p1", "p4"]
+        assert await own_ids(submitted, find="öZ") == ["p4"]
+        assert await own_ids(submitted, find="P3") == ["p3"]
+        assert await own_ids(submitted, find="%") == []
+        assert await own_ids(None) == ["p9"]
+        assert await own_ids(None, find="ann", order=PaperOrder.SCORE) == ["p9"]
+        assert await own_ids(SubmissionStatus.RELEASED) == []
+        best, worst = await store.tab(COURSE, ASSIGNMENT, SubmissionStatus.GRADED)
+        await store.edit_grade(worst, Grade(0.5, 4.0), "Ms Lee")
+        by_score = await store.tab(
+            COURSE, ASSIGNMENT, SubmissionStatus.GRADED, order=PaperOrder.SCORE
+        )
+        assert by_score == [worst, best]
+        assert await store.tab(COURSE, "none", submitted) == []
+
+    async def test_open_batches_belong_where_their_first_paper_does(self, store: Store) -> None:
+        [there] = await add(store, "there", assignment="essay-2")
+        first = await queued(store, "a", "b")
+        mixed = await submit(store, [*await add(store, "c"), there])
+        over = await queued(store, "d")
+        await store.cancel(batch_id=over.id)
+        await items(store)
+        found = await store.open_batches_of(COURSE, ASSIGNMENT)
+        assert [one.id for one in found] == [first.id, mixed.id]
+        assert found[0].pending == 2
+        assert await store.open_batches_of(COURSE, "essay-2") == []
 
     async def test_finding_by_the_users_own_ids(self, store: Store) -> None:
         [here] = await add(store, "ann")

@@ -1,0 +1,140 @@
+"""The page of an assignment: its papers by tab, and what is being graded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.responses import Response
+
+from gradeq.model import BatchMode, Flag, JobState, SubmissionStatus
+from gradeq.results import why_ungraded
+from gradeq.store.base import BatchRow, JobRow, ResultRow
+from gradeq.web.answers_work import BatchAnswer
+from gradeq.web.pages.listing import ARCHIVED, ROWS, TABS, Place, Shown
+from gradeq.web.site import Site
+from gradeq.web.visit import Visit
+from gradeq.web.waiting import batch_answer
+
+_GIVEN_UP = frozenset({JobState.FAILED, JobState.CANCELLED})
+_EXPLAINED = frozenset({"stayed", "waiting"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A paper in the list. `state` is a word of the section assignment.status."""
+
+    row: ResultRow
+    state: str
+
+    @property
+    def id(self) -> int:
+        return self.row.submission.id
+
+    @property
+    def name(self) -> str:
+        """The student's, or the paper's own id where no student is known."""
+        return self.row.submission.student or self.row.submission.external_id
+
+    @property
+    def must_look(self) -> bool:
+        """Something about the grade asks for a person's eye."""
+        return bool(self._flags - {Flag.SIMULATED})
+
+    @property
+    def is_simulated(self) -> bool:
+        return Flag.SIMULATED in self._flags
+
+    @property
+    def _flags(self) -> frozenset[str]:
+        return frozenset(self.row.grade.grade.flags if self.row.grade else ())
+
+    @property
+    def why(self) -> str:
+        """Why it does not move; empty where there is nothing to explain."""
+        is_explained = self.state in _EXPLAINED or self.row.pause_reason is not None
+        return why_ungraded(self.row) if is_explained else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A batch on its way. `per_minute` is the pace of all that its limiter lets through."""
+
+    batch: BatchAnswer
+    per_minute: float
+
+    @property
+    def done(self) -> int:
+        return self.batch.total - self.batch.pending - self.batch.processing
+
+    @property
+    def share(self) -> float:
+        return self.done / max(1, self.batch.total)
+
+
+async def show(visit: Visit) -> Response:
+    """One page of one tab. Raises NotFoundError."""
+    site, place = visit.site, Place.of(visit)
+    after = await site.store.last_event()
+    badges = await site.engine.badges(place.course, place.assignment)
+    shown = Shown.told(visit.request.query_params)
+    ids = await shown.ids(site, place)
+    pages = max(1, -(-len(ids) // ROWS))
+    page = min(shown.page, pages)
+    batches = await site.store.open_batches_of(place.course, place.assignment)
+    return visit.show(
+        "assignment.html",
+        after=after,
+        place=place,
+        here=partial(visit.url, *place.parts),
+        badges=badges,
+        shown=shown,
+        tabs=[tab.value for tab in TABS],
+        archived=ARCHIVED,
+        total=len(ids),
+        page=page,
+        pages=pages,
+        lines=await _lines(site, ids[(page - 1) * ROWS : page * ROWS], batches),
+        running=[_running(site, one) for one in batches],
+    )
+
+
+async def _lines(site: Site, ids: list[int], batches: list[BatchRow]) -> list[Line]:
+    paused = {one.id for one in batches if one.paused_at is not None}
+    now = site.engine.clock.now_ms()
+    return [Line(row, _state(row, paused, now)) for row in await site.store.results(ids)]
+
+
+def _state(row: ResultRow, paused: Container[int], now: int) -> str:
+    paper, job = row.submission, row.job
+    if paper.archived_at is not None:
+        return "archived"
+    if paper.status is not SubmissionStatus.SUBMITTED:
+        is_again = paper.status is SubmissionStatus.GRADED and _is_open(job)
+        return "again" if is_again else paper.status.value
+    if job is None or job.state is JobState.COMPLETED:
+        return "resting"
+    if job.state in _GIVEN_UP:
+        return "stayed"
+    return _progress(row, job, paused, now)
+
+
+def _is_open(job: JobRow | None) -> bool:
+    return job is not None and job.state in (JobState.PENDING, JobState.PROCESSING)
+
+
+def _progress(row: ResultRow, job: JobRow, paused: Container[int], now: int) -> str:
+    if job.batch_id in paused:
+        return "paused"
+    if row.mode is BatchMode.OVERNIGHT:
+        return "overnight"
+    if job.state is JobState.PROCESSING:
+        return "processing"
+    return "waiting" if job.run_at > now else "queued"
+
+
+def _running(site: Site, row: BatchRow) -> Running:
+    pool = site.engine.pools.get(row.pool)
+    pace = pool.reading().last_minute.answered_per_second if pool else 0.0
+    return Running(batch_answer(site, row), 60 * pace)
