@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from gradeq.grading.normalise import unseen
 from gradeq.model import CriterionGrade
@@ -79,7 +80,7 @@ def _pieces(
     ends = dict(hidden)
     holding: Counter[int] = Counter()
     hidden_until = 0
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         if start in turns:
             holding.update(turns[start])
         hidden_until = ends.get(start, hidden_until)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
@@ -57,7 +59,10 @@ def _start(visit: Visit, opened: Opened, typed: Typed) -> Start:
 
 async def accept(visit: Visit) -> Response:
     """The grade is right; go on."""
-    opened = await opened_at(visit)
+    return await _tried(visit, _accept)
+
+
+async def _accept(visit: Visit, opened: Opened) -> Response:
     await _review(visit, opened)
     told = visit.words.text("review.accepted", name=name_of(opened.paper))
     return _go_on(visit, opened, told=told)
@@ -65,7 +70,12 @@ async def accept(visit: Visit) -> Response:
 
 async def release(visit: Visit) -> Response:
     """Release this paper's grade, which the person has before them; go on."""
-    opened = await opened_at(visit)
+    return await _tried(visit, _release)
+
+
+async def _release(visit: Visit, opened: Opened) -> Response:
+    if opened.paper.released_by is not None:
+        raise ConflictError(f"{opened.paper.released_by} has released this grade already")
     await _review(visit, opened)
     refused = await visit.site.engine.release([opened.paper.id], await visit.name())
     if refused:
@@ -75,7 +85,10 @@ async def release(visit: Visit) -> Response:
 
 async def release_reviewed(visit: Visit) -> Response:
     """Release all papers of the assignment whose grades a person made or found right."""
-    opened = await opened_at(visit)
+    return await _tried(visit, _release_reviewed)
+
+
+async def _release_reviewed(visit: Visit, opened: Opened) -> Response:
     paper = opened.paper
     ids = await visit.site.store.reviewed(paper.course, paper.assignment)
     refused = await visit.site.engine.release(ids, await visit.name())
@@ -87,7 +100,10 @@ async def release_reviewed(visit: Visit) -> Response:
 
 async def take_back(visit: Visit) -> Response:
     """Undo a release of the last minute, with all that went out in the same act."""
-    opened = await opened_at(visit)
+    return await _tried(visit, _take_back)
+
+
+async def _take_back(visit: Visit, opened: Opened) -> Response:
     ids = await visit.site.store.released_together(opened.paper.id)
     refused = await visit.site.engine.take_back(ids or [opened.paper.id], await visit.name())
     if refused:
@@ -99,7 +115,10 @@ async def take_back(visit: Visit) -> Response:
 
 async def retry(visit: Visit) -> Response:
     """Queue an ungraded paper again."""
-    opened = await opened_at(visit)
+    return await _tried(visit, _retry)
+
+
+async def _retry(visit: Visit, opened: Opened) -> Response:
     if not opened.may_retry:
         raise ConflictError(f"submission {opened.paper.id} is graded or on its way; see its page")
     job = opened.row.job
@@ -108,6 +127,15 @@ async def retry(visit: Visit) -> Response:
     else:
         await visit.site.engine.submit([opened.paper.id])
     return _stay(visit, opened, told=visit.words.text("review.retried"))
+
+
+async def _tried(visit: Visit, act: Callable[[Visit, Opened], Awaitable[Response]]) -> Response:
+    """What was refused is told on the page of the paper, as that is now."""
+    try:
+        return await act(visit, await opened_at(visit))
+    except GradeqError as error:
+        problem = problem_of(error, visit.request).answer
+        return await render(visit, await opened_at(visit), problem=problem)
 
 
 async def _review(visit: Visit, opened: Opened) -> None:

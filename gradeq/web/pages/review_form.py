@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from gradeq.web.problems import Problem
 BY_HAND, KEEP = "hand", "keep"
 """Choices besides a rubric's levels: points of one's own, and not assessed as before."""
 
-Typed = Mapping[str, str]
+Typed = dict[str, str]
 Texts = Callable[..., str]
 
 
@@ -47,19 +47,27 @@ def lines_of(start: Start, typed: Typed, *, is_new: bool) -> list[Line]:
 def _line(
     number: int, one: CriterionGrade, levels: Sequence[Level], typed: Typed, *, is_new: bool
 ) -> Line:
-    chosen = "" if is_new else _choice(one, levels)
-    return Line(
-        number,
-        one,
-        levels,
-        typed.get(f"level-{one.id}", chosen),
-        typed.get(f"points-{one.id}", "" if one.points is None else told_points(one.points)),
-        typed.get(f"reason-{one.id}", one.reason),
-    )
+    told = _fields(one, levels, is_new=is_new) | typed
+    chosen, points, reason = (told[name] for name in _names(one))
+    return Line(number, one, levels, chosen, points, reason)
+
+
+def _names(one: CriterionGrade) -> tuple[str, str, str]:
+    """Of the fields that tell a criterion's level, points and reason."""
+    return f"level-{one.id}", f"points-{one.id}", f"reason-{one.id}"
+
+
+def _fields(one: CriterionGrade, levels: Sequence[Level], *, is_new: bool) -> dict[str, str]:
+    """What the form sends for a criterion that is left as it is."""
+    points = "" if one.points is None else told_points(one.points)
+    chosen = ("" if levels else BY_HAND) if is_new else _choice(one, levels)
+    return dict(zip(_names(one), (chosen, points, one.reason), strict=True))
 
 
 def _choice(one: CriterionGrade, levels: Sequence[Level]) -> str:
     """How the form tells a criterion's present level."""
+    if not levels:
+        return BY_HAND
     if one.points is None:
         return KEEP
     for number, level in enumerate(levels):
@@ -78,7 +86,7 @@ def change_in(typed: Typed, start: Start, by: str, t: Texts, *, is_new: bool) ->
         if (edit := _criterion(typed, one, start.levels(one.id), t, is_new=is_new))
     ]
     told: dict[str, Any] = {"criteria": criteria} if criteria else {}
-    feedback = plain(typed.get("feedback", ""))
+    feedback = plain(typed.get("feedback", start.grade.feedback))
     if feedback != plain(start.grade.feedback):
         told["feedback"] = feedback
     score = typed.get("score", "").strip()
@@ -88,33 +96,30 @@ def change_in(typed: Typed, start: Start, by: str, t: Texts, *, is_new: bool) ->
         raise Problem(422, "score_needed", t("review.score_needed"))
     if not told:
         return None
-    edit: GradeEdit = converted("body", {"by": by, **told}, GradeEdit)
-    return edit
+    change: GradeEdit = converted("body", {"by": by, **told}, GradeEdit)
+    return change
 
 
 def _criterion(
     typed: Typed, one: CriterionGrade, levels: Sequence[Level], t: Texts, *, is_new: bool
 ) -> dict[str, Any] | None:
-    reason = plain(typed.get(f"reason-{one.id}", ""))
-    level, points = _choice_in(typed, one, levels)
-    before = "" if one.points is None else told_points(one.points)
-    is_same = points == before and level in (None, one.level) and not is_new
-    if is_same and reason == plain(one.reason):
+    as_is = _fields(one, levels, is_new=is_new)
+    chosen, told, reason = ((as_is | typed)[name] for name in _names(one))
+    level, points = _choice_of(chosen, told.strip(), levels)
+    is_same = not is_new and level in (None, one.level) and points == as_is[f"points-{one.id}"]
+    if is_same and plain(reason) == plain(one.reason):
         return None
     if not points:
         raise Problem(422, "level_needed", t("review.level_needed", criterion=one.id))
     if is_same:
         level, points = one.level or None, str(one.points)
-    return {"id": one.id, "points": points, "level": level, "reason": reason}
+    return {"id": one.id, "points": points, "level": level, "reason": plain(reason)}
 
 
-def _choice_in(
-    typed: Typed, one: CriterionGrade, levels: Sequence[Level]
-) -> tuple[str | None, str]:
+def _choice_of(chosen: str, points: str, levels: Sequence[Level]) -> tuple[str | None, str]:
     """The level, None where the points tell it, and the points; empty where none were given."""
-    chosen = typed.get(f"level-{one.id}", "" if levels else BY_HAND)
     if chosen == BY_HAND:
-        return None, typed.get(f"points-{one.id}", "").strip()
+        return None, points
     if chosen.isdecimal() and int(chosen) < len(levels):
         level = levels[int(chosen)]
         return level.name, told_points(level.points)

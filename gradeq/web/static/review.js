@@ -13,7 +13,7 @@
 
   const marks = Array.from(text.querySelectorAll("mark"));
 
-  function light(line) {
+  function light(line, follows) {
     const number = line && line.dataset.criterion;
     let first = null;
     for (const mark of marks) {
@@ -21,16 +21,16 @@
       mark.classList.toggle("lit", lit);
       if (lit && first === null) first = mark;
     }
-    // Only inside its own frame: the page under somebody's hand stays where it is.
-    if (first !== null && text.scrollHeight > text.clientHeight) {
-      const down = first.getBoundingClientRect().top - text.getBoundingClientRect().top;
-      text.scrollTop += down - text.clientHeight / 4;
-    }
+    if (first === null || text.scrollHeight <= text.clientHeight) return;
+    const down = first.getBoundingClientRect().top - text.getBoundingClientRect().top;
+    text.scrollTop += down - text.clientHeight / 4;
+    // The page itself stays where it is under a pointer.
+    if (follows) first.scrollIntoView({ block: "nearest" });
   }
 
   for (const line of document.querySelectorAll("[data-criterion]")) {
-    line.addEventListener("mouseenter", function () { light(line); });
-    line.addEventListener("focusin", function () { light(line); });
+    line.addEventListener("mouseenter", function () { light(line, false); });
+    line.addEventListener("focusin", function () { light(line, true); });
   }
 
   // The total --------------------------------------------------------------------------------
@@ -93,9 +93,8 @@
   }
 
   function goTo(line) {
-    const field = line.querySelector("input:checked, input");
+    const field = line.querySelector("input:checked") || line.querySelector("input");
     (field || line).focus();
-    line.scrollIntoView({ block: "nearest" });
   }
 
   function help() {
