@@ -72,6 +72,17 @@ CREATE INDEX submissions_archived ON submissions (assignment_id, id)
     WHERE archived_at IS NOT NULL;
 CREATE INDEX submissions_by_external_id ON submissions (external_id);
 
+-- Every release there was, also those that were taken back: events are pruned, these rows are not.
+CREATE TABLE releases (
+    id            INTEGER PRIMARY KEY,
+    submission_id INTEGER NOT NULL REFERENCES submissions (id),
+    released_at   INTEGER NOT NULL,
+    released_by   TEXT NOT NULL CHECK (trim(released_by) <> ''),
+    taken_back_at INTEGER
+) STRICT;
+CREATE INDEX releases_by_submission ON releases (submission_id);
+CREATE UNIQUE INDEX releases_in_force ON releases (submission_id) WHERE taken_back_at IS NULL;
+
 -- The texts, one row a version: evidence keeps pointing into the text that was graded.
 CREATE TABLE papers (
     submission_id INTEGER NOT NULL REFERENCES submissions (id),
@@ -355,8 +366,13 @@ CREATE TABLE grades (
     feedback      TEXT NOT NULL DEFAULT '',
     flags         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flags)),
     edited_by     TEXT,
+    -- Who found a machine's grade right as it is. A person's own counts as reviewed without.
+    reviewed_at   INTEGER,
+    reviewed_by   TEXT,
     created_at    INTEGER NOT NULL,
     UNIQUE (submission_id, version),
+    CHECK ((reviewed_at IS NULL) = (reviewed_by IS NULL)),
+    CHECK (reviewed_by IS NULL OR trim(reviewed_by) <> ''),
     -- A person's grade carries the person's name, a machine's grade its job.
     CHECK ((source = 'person') = (edited_by IS NOT NULL AND trim(edited_by) <> '')),
     CHECK (source = 'person' OR job_id IS NOT NULL)
@@ -464,8 +480,23 @@ BEGIN
                       THEN 'submission.archived'
                  WHEN OLD.archived_at IS NOT NULL AND NEW.archived_at IS NULL
                       THEN 'submission.unarchived'
+                 WHEN OLD.status = 'released' THEN 'submission.unreleased'
                  ELSE 'submission.' || NEW.status END,
             NEW.assignment_id, NEW.id);
+END;
+
+CREATE TRIGGER release_recorded AFTER UPDATE OF status ON submissions
+WHEN OLD.status <> 'released' AND NEW.status = 'released'
+BEGIN
+    INSERT INTO releases (submission_id, released_at, released_by)
+    VALUES (NEW.id, NEW.released_at, NEW.released_by);
+END;
+
+CREATE TRIGGER release_taken_back AFTER UPDATE OF status ON submissions
+WHEN OLD.status = 'released' AND NEW.status <> 'released'
+BEGIN
+    UPDATE releases SET taken_back_at = NEW.updated_at
+     WHERE submission_id = NEW.id AND taken_back_at IS NULL;
 END;
 
 CREATE TRIGGER submission_stays_in_its_assignment BEFORE UPDATE OF assignment_id ON submissions
@@ -664,6 +695,8 @@ CREATE TRIGGER grade_is_kept_as_given BEFORE UPDATE ON grades
 WHEN OLD.score <> NEW.score OR OLD.criteria <> NEW.criteria OR OLD.feedback <> NEW.feedback
      OR OLD.source <> NEW.source OR OLD.version <> NEW.version
      OR OLD.submission_id <> NEW.submission_id OR OLD.edited_by IS NOT NEW.edited_by
+     OR OLD.reviewed_by <> NEW.reviewed_by OR OLD.reviewed_at <> NEW.reviewed_at
+     OR (OLD.reviewed_by IS NOT NULL AND NEW.reviewed_by IS NULL)
 BEGIN
     SELECT RAISE(ABORT, 'a grade is changed by a new version, never in place');
 END;

@@ -49,6 +49,7 @@ from gradeq.store.base import (
     Badges,
     Event,
     GradeRow,
+    Seen,
     Skipped,
     Store,
     SubmitOrder,
@@ -564,6 +565,10 @@ class Engine:
         """Graded papers become released in the name of `by`; those that could not."""
         return await self._store.release(submission_ids, by)
 
+    async def take_back(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
+        """Undo a release that `by` made within the last minute; those that could not be undone."""
+        return await self._store.take_back(submission_ids, by)
+
     async def archive(self, submission_ids: Sequence[int]) -> list[Skipped]:
         """Put papers away; their open jobs are cancelled with them."""
         skipped = await self._store.archive(submission_ids)
@@ -573,9 +578,18 @@ class Engine:
     async def unarchive(self, submission_ids: Sequence[int]) -> list[Skipped]:
         return await self._store.unarchive(submission_ids)
 
-    async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
-        """A person's grade; no model ever overwrites it."""
-        return await self._store.edit_grade(submission_id, grade, by)
+    async def edit_grade(
+        self, submission_id: int, grade: Grade, by: str, seen: Seen | None = None
+    ) -> GradeRow:
+        """A person's grade; no model ever overwrites it.
+
+        With what was `seen`, raises ChangedError where somebody changed text or grade since.
+        """
+        return await self._store.edit_grade(submission_id, grade, by, seen)
+
+    async def review(self, submission_id: int, by: str, seen: Seen) -> None:
+        """Keep on record that `by` found the grade right. Raises ChangedError, see `edit_grade`."""
+        await self._store.review(submission_id, by, seen)
 
     # Reading ------------------------------------------------------------------------------------
 

@@ -68,6 +68,12 @@ class ConflictError(GradeqError):
     code = "conflict"
 
 
+class ChangedError(ConflictError):
+    """Somebody changed it after it was looked at; nothing was overwritten."""
+
+    code = "changed"
+
+
 class NoRubricError(ConflictError):
     """The grader needs a rubric and the assignment has none; nothing was queued."""
 

@@ -108,6 +108,13 @@ def hides_text(text: str) -> bool:
     return ("<" in text or "\\" in text) and _HIDING_MARKUP.search(text) is not None
 
 
+def unseen(text: str) -> Iterator[tuple[int, int]]:
+    """Where `text` holds characters that a reader would not see: start and end (exclusive)."""
+    for match in _CHANGE.finditer(text):
+        if match.lastgroup in ("invisible", "unreadable"):
+            yield match.span()
+
+
 def clean(text: str) -> str:
     """Text that a model wrote, without control, bidi or other invisible characters."""
     return normalise(text).text.replace(UNREADABLE, "").strip()

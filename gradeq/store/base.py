@@ -394,8 +394,36 @@ class GradeRow:
     rubric_id: int | None
     request_key: str | None
     edited_by: str | None
+    reviewed_at: int | None
+    reviewed_by: str | None
     created_at: int
     grade: Grade
+
+    @property
+    def is_reviewed(self) -> bool:
+        """A person made it, or found it right."""
+        return self.source is GradeSource.PERSON or self.reviewed_by is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a person had before them: versions of the text and of the current grade (0: none)."""
+
+    paper_version: int
+    grade_version: int
+
+
+TAKE_BACK_SECONDS = 60
+"""For so long whoever released a paper may take the release back."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRow:
+    """A release, also one that was taken back. Times are wall milliseconds."""
+
+    released_at: int
+    released_by: str
+    taken_back_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,8 +610,24 @@ class Control(Protocol):
         """
         ...
 
-    async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
-        """A person's grade: a new version, current until a person changes it again."""
+    async def take_back(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
+        """Released papers are graded again, where `by` released them within TAKE_BACK_SECONDS."""
+        ...
+
+    async def edit_grade(
+        self, submission_id: int, grade: Grade, by: str, seen: Seen | None = None
+    ) -> GradeRow:
+        """A person's grade: a new version, current until a person changes it again.
+
+        Raises ChangedError where text or grade are not those that were `seen`.
+        """
+        ...
+
+    async def review(self, submission_id: int, by: str, seen: Seen) -> None:
+        """The current grade is right, says the person `by`. The first review stands.
+
+        Raises ChangedError where text or grade are not those that were `seen`.
+        """
         ...
 
     async def pause(self, batch_id: int, by: str, reason: str | None = None) -> None: ...
@@ -684,6 +728,31 @@ class Reading(Protocol):
 
     async def gradable(self, course: str, assignment: str) -> list[int]:
         """Ids of an assignment's submitted, unarchived papers, oldest first."""
+        ...
+
+    async def walk(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus,
+        *,
+        doubtful_first: bool = True,
+    ) -> list[int]:
+        """Ids of an assignment's unarchived papers in the order in which people look at them:
+        those with a flag to look at first, then by student.
+        """
+        ...
+
+    async def reviewed(self, course: str, assignment: str) -> list[int]:
+        """Ids of the graded papers whose grade a person made or found right."""
+        ...
+
+    async def releases(self, submission_id: int) -> list[ReleaseRow]:
+        """Oldest first."""
+        ...
+
+    async def released_together(self, submission_id: int) -> list[int]:
+        """A released paper's id, and those of its assignment that the same act released."""
         ...
 
     async def grades(self, submission_id: int) -> list[GradeRow]:

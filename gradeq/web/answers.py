@@ -81,6 +81,8 @@ class GradeAnswer(Struct, frozen=True):
     job_id: int | None
     rubric_id: int | None
     edited_by: str | None
+    reviewed_at: int | None
+    reviewed_by: str | None
     created_at: int
     score: float
     max_score: float
@@ -102,6 +104,8 @@ def grade_answer(row: GradeRow) -> GradeAnswer:
         job_id=row.job_id,
         rubric_id=row.rubric_id,
         edited_by=row.edited_by,
+        reviewed_at=row.reviewed_at,
+        reviewed_by=row.reviewed_by,
         created_at=row.created_at,
         score=grade.score,
         max_score=grade.max_score,

@@ -108,6 +108,32 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ),
     ("a score changed in place", "", "UPDATE grades SET score = 4", "new version"),
     ("feedback changed in place", "", "UPDATE grades SET feedback = 'x'", "new version"),
+    ("reviewed by nobody", "", "UPDATE grades SET reviewed_at = 1, reviewed_by = ' '", "reviewed"),
+    ("reviewed at no time", "", "UPDATE grades SET reviewed_by = 'Lee'", "reviewed_at"),
+    (
+        "another's name on a review",
+        "UPDATE grades SET reviewed_at = 1, reviewed_by = 'Lee';",
+        "UPDATE grades SET reviewed_by = 'Day'",
+        "new version",
+    ),
+    (
+        "a review undone",
+        "UPDATE grades SET reviewed_at = 1, reviewed_by = 'Lee';",
+        "UPDATE grades SET reviewed_at = NULL, reviewed_by = NULL",
+        "new version",
+    ),
+    (
+        "a release on record without a name",
+        "",
+        "INSERT INTO releases (submission_id, released_at, released_by) VALUES (1, 1, ' ')",
+        "released_by",
+    ),
+    (
+        "two releases in force",
+        _RELEASE,
+        "INSERT INTO releases (submission_id, released_at, released_by) VALUES (1, 1, 'Lee')",
+        "UNIQUE",
+    ),
     ("a name added in place", _PERSON, "UPDATE grades SET edited_by = 'Day'", "new version"),
     (
         "a person without a name",

@@ -95,3 +95,9 @@ SELECT t.submission_id, count(*) AS attempts, sum(t.input_tokens) AS input_token
   JOIN attempts t ON t.job_id = j.id
  WHERE t.model IS NOT NULL
  GROUP BY t.submission_id
+
+-- name: grade_current
+SELECT g.* FROM grades g WHERE g.submission_id = :submission_id AND g.current = 1
+
+-- name: grade_review
+UPDATE grades SET reviewed_at = :now, reviewed_by = :by WHERE id = :id

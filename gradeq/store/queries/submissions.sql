@@ -159,3 +159,46 @@ UPDATE submissions SET status = 'graded', updated_at = :now
 SELECT s.id, a.course
   FROM json_each(:ids) w
   JOIN submissions s ON s.id = w.value JOIN assignments a ON a.id = s.assignment_id
+
+-- name: submission_releases
+SELECT w.value AS wanted, s.id, s.status, s.archived_at, s.released_at, s.released_by
+  FROM json_each(:ids) w LEFT JOIN submissions s ON s.id = w.value
+
+-- name: submission_unrelease
+UPDATE submissions
+   SET status = 'graded', released_at = NULL, released_by = NULL, updated_at = :now
+ WHERE id = :id AND status = 'released'
+
+-- name: releases_of
+SELECT released_at, released_by, taken_back_at
+  FROM releases WHERE submission_id = :submission_id ORDER BY id
+
+-- name: released_together
+SELECT t.id
+  FROM submissions s JOIN submissions t ON t.assignment_id = s.assignment_id
+ WHERE s.id = :id AND t.status = 'released' AND t.archived_at IS NULL
+   AND t.released_at = s.released_at AND t.released_by = s.released_by
+ ORDER BY t.id
+
+-- name: submissions_reviewed
+SELECT s.id
+  FROM assignments a
+  JOIN submissions s ON s.assignment_id = a.id
+  JOIN grades g ON g.submission_id = s.id AND g.current = 1
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = 'graded'
+   AND (g.source = 'person' OR g.reviewed_by IS NOT NULL)
+ ORDER BY s.id
+
+-- name: submissions_walk
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+ -- A flag of any grade of this text counts: an edit must not move a paper while somebody walks
+ -- through. That a model was simulated is true of all papers or none, so it orders nothing.
+ ORDER BY :doubtful_first AND EXISTS (
+              SELECT 1 FROM grades g
+               WHERE g.submission_id = s.id AND g.paper_version = s.version
+                 AND g.flags NOT IN ('[]', '["simulated"]')) DESC,
+          s.student COLLATE NOCASE, s.external_id, s.id

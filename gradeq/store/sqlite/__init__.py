@@ -30,10 +30,12 @@ from gradeq.store.base import (
     PaperOrder,
     QueuePosition,
     Recovery,
+    ReleaseRow,
     Reserved,
     ResultRow,
     RubricRow,
     RubricVersion,
+    Seen,
     Settlement,
     Skipped,
     SubmitOrder,
@@ -163,6 +165,11 @@ class SqliteStore:
     async def _read(self, work: Callable[[Tx], T]) -> T:
         return await self._readers.run(work)
 
+    async def _read_ids(self, query: str, **values: Any) -> list[int]:
+        return await self._read(
+            lambda tx: reads.every(tx, query, lambda row: int(row["id"]), **values)
+        )
+
     # Work ---------------------------------------------------------------------------------------
 
     async def submit(self, order: SubmitOrder) -> Submitted:
@@ -233,11 +240,21 @@ class SqliteStore:
         _require_name(by, "a release")
         return await self._write(partial(papers.release, ids=submission_ids, by=by))
 
-    async def edit_grade(self, submission_id: int, grade: Grade, by: str) -> GradeRow:
+    async def take_back(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
+        _require_name(by, "taking back a release")
+        return await self._write(partial(papers.take_back, ids=submission_ids, by=by))
+
+    async def edit_grade(
+        self, submission_id: int, grade: Grade, by: str, seen: Seen | None = None
+    ) -> GradeRow:
         _require_name(by, "an edited grade")
         return await self._write(
-            partial(grades.edit, submission_id=submission_id, grade=grade, by=by)
+            partial(grades.edit, submission_id=submission_id, grade=grade, by=by, seen=seen)
         )
+
+    async def review(self, submission_id: int, by: str, seen: Seen) -> None:
+        _require_name(by, "a review")
+        await self._write(partial(grades.review, submission_id=submission_id, by=by, seen=seen))
 
     async def pause(self, batch_id: int, by: str, reason: str | None = None) -> None:
         await self._write(partial(control.pause, batch_id=batch_id, by=by, reason=reason))
@@ -378,16 +395,36 @@ class SqliteStore:
         )
 
     async def gradable(self, course: str, assignment: str) -> list[int]:
-        return await self._read(
-            lambda tx: reads.every(
-                tx,
-                "submissions_ids",
-                lambda row: int(row["id"]),
-                course=course,
-                name=assignment,
-                status=SubmissionStatus.SUBMITTED,
-            )
+        return await self._read_ids(
+            "submissions_ids", course=course, name=assignment, status=SubmissionStatus.SUBMITTED
         )
+
+    async def walk(
+        self,
+        course: str,
+        assignment: str,
+        status: SubmissionStatus,
+        *,
+        doubtful_first: bool = True,
+    ) -> list[int]:
+        return await self._read_ids(
+            "submissions_walk",
+            course=course,
+            name=assignment,
+            status=status,
+            doubtful_first=doubtful_first,
+        )
+
+    async def reviewed(self, course: str, assignment: str) -> list[int]:
+        return await self._read_ids("submissions_reviewed", course=course, name=assignment)
+
+    async def releases(self, submission_id: int) -> list[ReleaseRow]:
+        return await self._read(
+            lambda tx: reads.every(tx, "releases_of", rows.to_release, submission_id=submission_id)
+        )
+
+    async def released_together(self, submission_id: int) -> list[int]:
+        return await self._read_ids("released_together", id=submission_id)
 
     async def grades(self, submission_id: int) -> list[GradeRow]:
         return await self._read(

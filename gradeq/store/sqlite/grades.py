@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from gradeq.errors import ConflictError, NotFoundError
+from gradeq.errors import ChangedError, ConflictError, NotFoundError
 from gradeq.model import Grade, GradeSource
-from gradeq.store.base import GradeRow, Settlement
+from gradeq.store.base import GradeRow, Seen, Settlement
 from gradeq.store.sqlite.rows import from_grade, to_grade_row
 from gradeq.store.sqlite.tx import Tx, ids_json, tell
 
@@ -61,11 +61,13 @@ def _row(
     )
 
 
-def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
-    """A person's grade. Raises NotFoundError, or ConflictError while the student still writes."""
-    paper = tx.one("submission_get", id=submission_id)
-    if paper is None:
-        raise NotFoundError(f"there is no submission {submission_id}")
+def edit(tx: Tx, submission_id: int, grade: Grade, by: str, seen: Seen | None = None) -> GradeRow:
+    """A person's grade. Raises NotFoundError, ChangedError, or ConflictError while the student
+    still writes.
+    """
+    paper = _paper(tx, submission_id)
+    if seen is not None:
+        _refuse_changed(tx, paper, seen)
     if paper["status"] in ("in_progress", "released"):
         raise ConflictError(
             f"submission {submission_id} is {paper['status']}; its grade was not changed"
@@ -79,3 +81,37 @@ def edit(tx: Tx, submission_id: int, grade: Grade, by: str) -> GradeRow:
     tx.run("submissions_graded", ids=ids_json([submission_id]), now=tx.now)
     tell(tx, "grade.edited", assignment_id=paper["assignment_id"], submission_id=submission_id)
     return to_grade_row(tx.all("grades_of", submission_id=submission_id)[0])
+
+
+def review(tx: Tx, submission_id: int, by: str, seen: Seen) -> None:
+    """A person finds the grade right. Raises NotFoundError, ChangedError or ConflictError."""
+    paper = _paper(tx, submission_id)
+    current = _refuse_changed(tx, paper, seen)
+    if current is None:
+        raise ConflictError(f"submission {submission_id} has no grade to review")
+    if current["reviewed_by"] is not None:
+        return
+    tx.run("grade_review", id=current["id"], by=by, now=tx.now)
+    tell(tx, "grade.reviewed", assignment_id=paper["assignment_id"], submission_id=submission_id)
+
+
+def _paper(tx: Tx, submission_id: int) -> sqlite3.Row:
+    paper = tx.one("submission_get", id=submission_id)
+    if paper is None:
+        raise NotFoundError(f"there is no submission {submission_id}")
+    return paper
+
+
+def _refuse_changed(tx: Tx, paper: sqlite3.Row, seen: Seen) -> sqlite3.Row | None:
+    """The current grade, where it and the text are those that were seen."""
+    current = tx.one("grade_current", submission_id=paper["id"])
+    if paper["version"] != seen.paper_version:
+        raise ChangedError(
+            "the student handed in a new text meanwhile; nothing was changed. Look at the new text"
+        )
+    if (current["version"] if current else 0) != seen.grade_version:
+        who = (current["edited_by"] if current else None) or "gradeq"
+        raise ChangedError(
+            f"{who} changed this grade meanwhile; nothing was overwritten. Look at it as it is now"
+        )
+    return current

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from gradeq.errors import ConflictError
 from gradeq.model import NewSubmission, SubmissionStatus
-from gradeq.store.base import Added, Skipped
+from gradeq.store.base import TAKE_BACK_SECONDS, Added, Skipped
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
 _HANDED_IN = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED})
@@ -175,6 +175,34 @@ def release(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
         elif row["status"] != SubmissionStatus.RELEASED:
             skipped.append(Skipped(row["id"], "not_graded", f"it is {row['status']}, not graded"))
     return skipped
+
+
+def take_back(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
+    skipped = []
+    for row in tx.all("submission_releases", ids=ids_json(ids)):
+        if row["id"] is None:
+            skipped.append(not_found(row["wanted"]))
+        elif refused := _why_not_taken_back(row, by, tx.now):
+            skipped.append(refused)
+        else:
+            tx.run("submission_unrelease", id=row["id"], now=tx.now)
+    return skipped
+
+
+def _why_not_taken_back(row: sqlite3.Row, by: str, now: int) -> Skipped | None:
+    if row["archived_at"] is not None:
+        return archived(row["id"])
+    if row["status"] != SubmissionStatus.RELEASED:
+        return Skipped(row["id"], "not_released", f"it is {row['status']}, not released")
+    if row["released_by"] != by:
+        return Skipped(
+            row["id"], "not_yours", f"{row['released_by']} released it and may take it back"
+        )
+    if now - row["released_at"] > TAKE_BACK_SECONDS * 1000:
+        return Skipped(
+            row["id"], "too_late", f"it was released more than {TAKE_BACK_SECONDS} seconds ago"
+        )
+    return None
 
 
 def not_found(submission_id: int) -> Skipped:

@@ -33,6 +33,7 @@ from gradeq.store.base import (
     GradeRow,
     JobRow,
     PaidAnswer,
+    ReleaseRow,
     RubricRow,
     RubricVersion,
 )
@@ -180,6 +181,8 @@ def to_grade_row(row: sqlite3.Row) -> GradeRow:
         rubric_id=row["rubric_id"],
         request_key=row["request_key"],
         edited_by=row["edited_by"],
+        reviewed_at=row["reviewed_at"],
+        reviewed_by=row["reviewed_by"],
         created_at=row["created_at"],
         grade=Grade(
             score=row["score"],
@@ -256,6 +259,10 @@ def to_paid_answer(row: sqlite3.Row) -> PaidAnswer:
         usage=Usage(row["input_tokens"], row["output_tokens"], row["cache_read_tokens"]),
         attempt_id=row["id"],
     )
+
+
+def to_release(row: sqlite3.Row) -> ReleaseRow:
+    return ReleaseRow(**dict(row))
 
 
 def to_rubric(row: sqlite3.Row) -> RubricRow:

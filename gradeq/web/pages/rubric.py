@@ -12,7 +12,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
 from gradeq.errors import InputError, Mistake, NotFoundError, RubricError
-from gradeq.store.base import RubricVersion, Submission
+from gradeq.model import Submission
+from gradeq.store.base import RubricVersion
 from gradeq.web.pages import rubric_check
 from gradeq.web.pages.rubric_check import FIRST, SHORT, Checked
 from gradeq.web.pages.rubric_draft import Draft

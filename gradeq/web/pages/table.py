@@ -11,6 +11,8 @@ from gradeq.web.pages import (
     grading,
     people,
     queue,
+    review,
+    review_acts,
     rubric,
     sign_in,
 )
@@ -19,6 +21,7 @@ from gradeq.web.visit import Page
 _ASSIGNMENT = "/courses/{course}/assignments/{assignment}"
 _OPEN_BATCH = _ASSIGNMENT + "/batches/{batch_id:int}"
 _RUBRIC = f"{_ASSIGNMENT}/rubric"
+_SUBMISSION = "/submissions/{submission:int}"
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", courses.show),
@@ -63,4 +66,12 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", f"{_OPEN_BATCH}/pause", changes.pause),
     ("POST", f"{_OPEN_BATCH}/resume", changes.resume),
     ("POST", f"{_OPEN_BATCH}/cancel", changes.cancel),
+    ("GET", _SUBMISSION, review.show),
+    ("GET", f"{_SUBMISSION}/news", review.news),
+    ("POST", f"{_SUBMISSION}/grade", review_acts.save),
+    ("POST", f"{_SUBMISSION}/review", review_acts.accept),
+    ("POST", f"{_SUBMISSION}/release", review_acts.release),
+    ("POST", f"{_SUBMISSION}/release-reviewed", review_acts.release_reviewed),
+    ("POST", f"{_SUBMISSION}/take-back", review_acts.take_back),
+    ("POST", f"{_SUBMISSION}/retry", review_acts.retry),
 )

@@ -7,7 +7,7 @@ The module machine asks the same in any order, with crashes in between.
 
 from .batches import BatchSuite, RetrySuite, StatusSuite
 from .claiming import ClaimSuite
-from .grading import GradeSuite, ReleaseSuite
+from .grading import GradeSuite, ReleaseSuite, ReviewSuite, WalkSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
@@ -52,10 +52,12 @@ __all__ = [
     "ReservationSuite",
     "ResultSuite",
     "RetrySuite",
+    "ReviewSuite",
     "SalvageSuite",
     "SettleSuite",
     "StatusSuite",
     "StreakSuite",
     "SubmitSuite",
+    "WalkSuite",
     "WriteOffSuite",
 ]

@@ -1,0 +1,52 @@
+"""The way through a tab, paper by paper: what comes before and after, and where one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from gradeq.model import Submission, SubmissionStatus
+from gradeq.web.visit import Visit
+
+DOUBTFUL, BY_STUDENT = "doubtful", "student"
+
+
+@dataclass(frozen=True)
+class Walk:
+    """`ids` are the tab's papers in their order. The paper itself may have left the tab."""
+
+    tab: str
+    order: str
+    ids: Sequence[int]
+    paper_id: int
+
+    @cached_property
+    def place(self) -> int | None:
+        """From 1; None where the paper is not in the tab."""
+        return self.ids.index(self.paper_id) + 1 if self.paper_id in self.ids else None
+
+    @property
+    def before(self) -> int | None:
+        return self.ids[self.place - 2] if self.place and self.place > 1 else None
+
+    @property
+    def after(self) -> int | None:
+        """The next paper; the first one for a paper that has left the tab."""
+        return next(iter(self.ids[self.place or 0 :]), None)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What keeps the way in an address."""
+        return {"tab": self.tab, "order": self.order}
+
+
+async def walk_from(visit: Visit, paper: Submission) -> Walk:
+    """As the address says, or else through the tab in which the paper is."""
+    tab, order = visit.query("tab"), visit.query("order", DOUBTFUL)
+    status = SubmissionStatus(tab) if tab in set(SubmissionStatus) else paper.status
+    doubtful_first = order != BY_STUDENT
+    ids = await visit.site.store.walk(
+        paper.course, paper.assignment, status, doubtful_first=doubtful_first
+    )
+    return Walk(status, DOUBTFUL if doubtful_first else BY_STUDENT, ids, paper.id)
