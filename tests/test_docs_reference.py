@@ -27,6 +27,7 @@ from docs_kit import (
 
 import gradeq
 from gradeq.errors import GradeqError
+from gradeq.grading.documents import MOST_PAPER_BYTES
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.limiter.base import LimitedBy, Limits
 from gradeq.limiter.learned import LEAST_HEADROOM_SECONDS
@@ -185,6 +186,8 @@ def test_every_limit_is_described() -> None:
         ("troubleshooting.md", f"more than the {MOST_CHARACTERS:,}"),
         ("reference/http.md", f"a list of up to {MOST_PAPERS:,}, at most {IMPORT_LIMIT >> 20} MiB"),
         ("reference/http.md", f"larger than {BODY_LIMIT >> 20} MiB"),
+        ("how-to/add-papers.md", f"a text file {MOST_PAPER_BYTES // 1_000_000} MB"),
+        ("how-to/add-papers.md", f"a table {MOST_PAPERS:,} papers"),
         ("reference/http.md", f"{MOST_STREAMS} streams may be open"),
         ("how-to/watch-what-runs.md", f"more than {TIMES_TOO_LONG} times the timeout"),
         ("how-to/watch-what-runs.md", f"for {IDLE_SECONDS} seconds although"),

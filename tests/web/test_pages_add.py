@@ -253,7 +253,9 @@ class TestBrowser:
         assert await browsed.page.locator("#taken > li.flawed").count() == 2
         await browsed.page.get_by_text("Papers of Ada.txt").click()
         await browsed.shows("#taken details[open] td", "New")
-        found = await resting.get("/api/submissions", course="Physics", text=1)
+        found = await resting.get(
+            "/api/submissions", course="Physics", assignment="Forces & more", text=1
+        )
         assert [one["text"] for one in found["submissions"]] == [ESSAY, "x"]
         assert browsed.complaints == []
 

@@ -57,11 +57,11 @@ async def test_an_assignment_that_is_new_appears_and_is_only_text(
     for row in rows:
         await resting.client.post("/api/submissions", json=row)
     await playwright.expect(browsed.page.locator("tbody tr")).to_have_count(4, timeout=MS)
-    courses = await browsed.page.locator("h2").all_text_contents()
+    courses = await browsed.page.locator("#courses h2").all_text_contents()
     assert courses == sorted(row["course"] for row in rows)
     assert not await browsed.page.locator(".empty").is_visible()
     await browsed.page.reload()
-    assert await browsed.page.locator("h2").all_text_contents() == courses
+    assert await browsed.page.locator("#courses h2").all_text_contents() == courses
     assert browsed.complaints == []
 
 

@@ -3,13 +3,15 @@
 "use strict";
 
 (function () {
-  const POLL_MS = 5000;
+  const PULSE_MS = 5000;
   const MOST_OFTEN_MS = 1000;
+  const ASLEEP_MS = 20000;
   const SILENT_MS = 45000;
-  const STATES = ["pending", "processing", "paused", "completed", "completed_with_errors", "failed",
-    "cancelled"];
-  const KINDS = ["badges", "gap", "pool.parked", "pool.resumed"].concat(
-    STATES.map((state) => "batch." + state));
+  const KINDS = [
+    "badges", "gap", "pool.parked", "pool.resumed", "batch.pending", "batch.processing",
+    "batch.paused", "batch.posted", "batch.went_live", "batch.cancelled", "batch.completed",
+    "batch.completed_with_errors", "batch.failed",
+  ];
   const body = document.body;
   const mark = document.getElementById("live");
   if (!body.dataset.events) {
@@ -18,11 +20,17 @@
   }
 
   let source = null;
-  let polling = null;
+  let isPolling = false;
+  let wasOpen = false;
   let last = body.dataset.after;
   let heardAt = Date.now();
+  let pulsedAt = Date.now();
   let toldAt = 0;
   let telling = null;
+
+  function isHidden() {
+    return document.visibilityState !== "visible";
+  }
 
   function say(state) {
     if (mark.dataset.state !== state) {
@@ -44,62 +52,81 @@
     }
   }
 
-  function startPolling() {
-    if (polling !== null) return;
-    say("polling");
-    polling = setInterval(function () {
-      if (window.EventSource && source.readyState === EventSource.CLOSED) listen();
-      tell();
-    }, POLL_MS);
-  }
-
-  function stopPolling() {
-    clearInterval(polling);
-    polling = null;
-  }
-
   function heard(event) {
     heardAt = Date.now();
     if (event.lastEventId) last = event.lastEventId;
     tellSoon();
   }
 
-  function listen() {
-    if (source !== null) source.close();
-    const joint = body.dataset.events.includes("?") ? "&" : "?";
-    source = new EventSource(body.dataset.events + joint + "after=" + encodeURIComponent(last));
-    source.addEventListener("open", function () {
-      heardAt = Date.now();
-      stopPolling();
-      say("live");
-      tellSoon();
-    });
-    for (const kind of KINDS) {
-      source.addEventListener(kind, heard);
-    }
-    source.addEventListener("error", startPolling);
+  function opened() {
+    heardAt = Date.now();
+    isPolling = false;
+    say("live");
+    // What happened since the page was made is replayed; what failed meanwhile is not.
+    if (wasOpen) tellSoon();
+    wasOpen = true;
   }
 
-  function wakeUp() {
-    if (document.visibilityState !== "visible") return;
-    if (window.EventSource && Date.now() - heardAt > SILENT_MS) listen();
-    tellSoon();
+  function poll() {
+    isPolling = true;
+    if (mark.dataset.state !== "lost") say("polling");
+  }
+
+  function hush() {
+    if (source !== null) source.close();
+    source = null;
+  }
+
+  function listen() {
+    hush();
+    heardAt = Date.now();
+    if (!window.EventSource) {
+      poll();
+      return;
+    }
+    const joint = body.dataset.events.includes("?") ? "&" : "?";
+    source = new EventSource(body.dataset.events + joint + "after=" + encodeURIComponent(last));
+    source.addEventListener("open", opened);
+    source.addEventListener("error", poll);
+    for (const kind of KINDS) source.addEventListener(kind, heard);
+  }
+
+  // The server's signs of life do not reach a script: a line that was silent for long, or that
+  // this machine slept through, may be dead and is made anew.
+  function pulse() {
+    const now = Date.now();
+    const slept = now - pulsedAt > ASLEEP_MS;
+    pulsedAt = now;
+    if (isHidden()) return;
+    const isClosed = source === null || source.readyState === EventSource.CLOSED;
+    if (slept || isClosed || now - heardAt > SILENT_MS) listen();
+    if (isPolling) tell();
+  }
+
+  // Browsers allow six connections to one host: a tab that nobody sees holds none of them.
+  function turn() {
+    if (isHidden()) {
+      hush();
+    } else {
+      pulsedAt = Date.now();
+      listen();
+      tellSoon();
+    }
   }
 
   // A refresh that fails says so; the next one that works takes it back.
-  body.addEventListener("htmx:sendError", function () { say("lost"); });
+  for (const kind of ["htmx:sendError", "htmx:responseError"]) {
+    body.addEventListener(kind, function () { say("lost"); });
+  }
   body.addEventListener("htmx:afterRequest", function (event) {
     if (event.detail.successful && mark.dataset.state === "lost") {
-      say(polling === null ? "live" : "polling");
+      say(isPolling ? "polling" : "live");
     }
   });
-  document.addEventListener("visibilitychange", wakeUp);
-  window.addEventListener("online", wakeUp);
-  window.addEventListener("pageshow", wakeUp);
-
-  if (window.EventSource) {
-    listen();
-  } else {
-    startPolling();
-  }
+  document.addEventListener("visibilitychange", turn);
+  document.addEventListener("resume", turn);
+  window.addEventListener("online", turn);
+  window.addEventListener("pageshow", function (event) { if (event.persisted) turn(); });
+  setInterval(pulse, PULSE_MS);
+  if (!isHidden()) listen();
 })();
