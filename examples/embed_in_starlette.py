@@ -3,23 +3,26 @@
     python examples/embed_in_starlette.py            asks itself once over HTTP, then ends
     python examples/embed_in_starlette.py --stay     serves until Ctrl-C
 
-A mounted app gets no lifespan of its own, so the host passes the engine's.
+A mounted app gets no lifespan of its own, so the host passes the engine's. The host knows its
+users, so it tells gradeq who asks, and which courses that person may see.
 """
 
 import asyncio
-import json
 import sys
-import urllib.request
 
+import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-import gradeq.web
 from gradeq import Engine, Grade, Job, NewSubmission
+from gradeq.web import create_app
+from gradeq.web.people import Person
 
 engine = Engine("embedded.db")
+SESSIONS = {"session-of-ada": Person("Ada", is_admin=False, courses=frozenset({"en"}))}
 
 
 @engine.grader("length")
@@ -28,22 +31,20 @@ async def length(job: Job) -> Grade:
     return Grade(score=min(10.0, len(job.submission.text) / 10), max_score=10.0)
 
 
-async def hand_in(_request: object) -> PlainTextResponse:
+class HostUsers:
+    async def person(self, request: Request) -> Person | None:
+        return SESSIONS.get(request.cookies.get("host_session", ""))
+
+
+async def hand_in(_request: Request) -> PlainTextResponse:
     """The host's own page: it queues work in one call and answers at once."""
     paper = NewSubmission("s1", "Schools should start later. " * 3, course="en", assignment="hw3")
     batch = await engine.submit([paper], grader="length")
-    return PlainTextResponse(f"queued as batch {batch.id}\n")
+    return PlainTextResponse(f"queued as batch {batch.id}")
 
 
-app = Starlette(
-    routes=[Route("/hand-in", hand_in), Mount("/grading", gradeq.web.create_app(engine))],
-    lifespan=engine.lifespan,
-)
-
-
-def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        return str(answer.read().decode())
+grading = Mount("/grading", create_app(engine, identity=HostUsers()))
+app = Starlette(routes=[Route("/hand-in", hand_in), grading], lifespan=engine.lifespan)
 
 
 async def main(stay: bool) -> None:
@@ -54,10 +55,12 @@ async def main(stay: bool) -> None:
     host = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     print("listening at", host)
     if not stay:
-        print(await asyncio.to_thread(get, f"{host}/hand-in"), end="")
-        await engine.run(until_idle=True)
-        badges = f"{host}/grading/api/courses/en/assignments/hw3/badges"
-        print("badges:", json.loads(await asyncio.to_thread(get, badges)))
+        cookies = {"host_session": "session-of-ada"}
+        async with httpx.AsyncClient(base_url=host, cookies=cookies) as ada:
+            print((await ada.get("/hand-in")).text)
+            await engine.run(until_idle=True)
+            badges = await ada.get("/grading/api/courses/en/assignments/hw3/badges")
+            print("badges:", badges.json())
         server.should_exit = True
     await serving
 

@@ -88,7 +88,7 @@ async def _serve(
 
     def tell_first_link(link: str) -> None:
         say.note(f"To sign in as the first administrator: {link}")
-        say.note("It works once. From then on everybody has to sign in; until then nobody has to.")
+        say.note("It works once. From then on everybody signs in, programs by tokens.")
 
     stop = asyncio.Event()
     telling = asyncio.create_task(_tell_that_it_stops(stop, grace))

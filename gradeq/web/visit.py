@@ -93,6 +93,10 @@ class Visit:
         told = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
 
+    def again(self, **query: str) -> str:
+        """This page once more, with something else in its query."""
+        return "?" + urlencode({**self.request.query_params, **query})
+
     def static(self, name: str) -> str:
         """The address of a file that a browser may keep until it changes."""
         root = self.request.scope.get("root_path", "")

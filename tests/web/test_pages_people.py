@@ -141,6 +141,8 @@ async def test_it_works_without_scripts_and_in_german(
         browsed = await a_new(browser, java_script_enabled=False, locale="de-DE")
         await browsed.page.goto(links[0])
         await browsed.shows("h1", "Anmelden")
+        await browsed.page.get_by_role("link", name="English").click()
+        await browsed.page.get_by_role("link", name="Deutsch").click()
         await browsed.page.get_by_label("Name").fill("Änne")
         await browsed.page.get_by_role("button", name="Anmelden").click()
         await browsed.shows(".who span", "Änne")
