@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradeq.web.pages import courses, review, review_acts
 from gradeq.web.visit import Page
 
 _SUBMISSION = "/submissions/{submission:int}"
 
+_ACTS: Mapping[str, Page] = {
+    "grade": review_acts.save,
+    "review": review_acts.accept,
+    "release": review_acts.release,
+    "release-reviewed": review_acts.release_reviewed,
+    "take-back": review_acts.take_back,
+    "retry": review_acts.retry,
+}
+
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", courses.show),
     ("GET", _SUBMISSION, review.show),
     ("GET", f"{_SUBMISSION}/news", review.news),
-    ("POST", f"{_SUBMISSION}/grade", review_acts.save),
-    ("POST", f"{_SUBMISSION}/review", review_acts.accept),
-    ("POST", f"{_SUBMISSION}/release", review_acts.release),
-    ("POST", f"{_SUBMISSION}/release-reviewed", review_acts.release_reviewed),
-    ("POST", f"{_SUBMISSION}/take-back", review_acts.take_back),
-    ("POST", f"{_SUBMISSION}/retry", review_acts.retry),
+    *(("POST", f"{_SUBMISSION}/{name}", act) for name, act in _ACTS.items()),
+    # Where something was refused the page stands under the act's own address: a reload leads back.
+    *(("GET", f"{_SUBMISSION}/{name}", review_acts.back) for name in _ACTS),
 )
