@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gradeq.grading.normalise import unseen
+from gradeq.grading.normalise import UNREADABLE, unseen
 from gradeq.model import CriterionGrade
 
 _MOST_CODES = 3
+_MOST_UNSEEN = 1_000
+"""So many places get a piece of their own. A paper made of nothing else must not hold up others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,29 @@ class _Quote:
 
 
 def highlighted(text: str, criteria: Sequence[CriterionGrade]) -> Highlighted:
-    """Pieces that make up `text` again. Quotes may overlap; those outside the text mark nothing."""
-    quotes = list(_quotes(criteria, len(text)))
+    """Pieces that make up `text` again. Quotes may overlap; those outside the text mark nothing.
+
+    From the 1,001st place on, U+FFFD stands for what cannot be seen.
+    """
     hidden = list(unseen(text))
+    if len(hidden) > _MOST_UNSEEN:
+        text = _covered(text, hidden[_MOST_UNSEEN:])
+        hidden = hidden[:_MOST_UNSEEN]
+    quotes = list(_quotes(criteria, len(text)))
     cuts = sorted({0, len(text), *_edges(quotes), *(edge for span in hidden for edge in span)})
     pieces = list(_pieces(text, cuts, quotes, hidden))
     number_at = {start: number for number, start in enumerate(cuts)}
     places = {(one.criterion, one.number): number_at[one.start] for one in quotes}
     return Highlighted(pieces, places)
+
+
+def _covered(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """As long as before, so that quotes stay where they are."""
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [text[at:start], UNREADABLE * (end - start)]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def _quotes(criteria: Sequence[CriterionGrade], length: int) -> Iterator[_Quote]:

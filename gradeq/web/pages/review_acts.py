@@ -129,6 +129,11 @@ async def _retry(visit: Visit, opened: Opened) -> Response:
     return _stay(visit, opened, told=visit.words.text("review.retried"))
 
 
+async def back(visit: Visit) -> Response:
+    """To the paper itself."""
+    return _stay(visit, await opened_at(visit))
+
+
 async def _tried(visit: Visit, act: Callable[[Visit, Opened], Awaitable[Response]]) -> Response:
     """What was refused is told on the page of the paper, as that is now."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gradeq.web.pages import (
     add,
     assignment,
@@ -19,23 +21,39 @@ from gradeq.web.pages import (
 from gradeq.web.visit import Page
 
 _ASSIGNMENT = "/courses/{course}/assignments/{assignment}"
-_OPEN_BATCH = _ASSIGNMENT + "/batches/{batch_id:int}"
+_OPEN_BATCH = f"{_ASSIGNMENT}/batches/{{batch_id:int}}"
 _RUBRIC = f"{_ASSIGNMENT}/rubric"
 _SUBMISSION = "/submissions/{submission:int}"
+_ACTS: Mapping[str, Page] = {
+    "grade": review_acts.save,
+    "review": review_acts.accept,
+    "release": review_acts.release,
+    "release-reviewed": review_acts.release_reviewed,
+    "take-back": review_acts.take_back,
+    "retry": review_acts.retry,
+}
 
 PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", "/", courses.show),
     ("GET", "/new", add.new),
     ("GET", f"{_ASSIGNMENT}/add", add.show),
     ("POST", f"{_ASSIGNMENT}/add", add.add),
-    ("GET", "/sign-in", sign_in.show),
-    ("POST", "/sign-in", sign_in.sign_in),
-    ("POST", "/sign-out", sign_in.sign_out),
-    ("GET", "/people", people.show),
-    ("POST", "/people", people.add),
-    ("POST", "/people/change", people.change),
-    ("POST", "/people/link", people.link),
-    ("POST", "/people/end", people.end),
+    ("GET", _ASSIGNMENT, assignment.show),
+    ("GET", f"{_ASSIGNMENT}/grade", grading.confirm),
+    ("POST", f"{_ASSIGNMENT}/grade", grading.confirm),
+    ("POST", f"{_ASSIGNMENT}/order", grading.order),
+    ("POST", f"{_ASSIGNMENT}/release", changes.release),
+    ("POST", f"{_ASSIGNMENT}/archive", changes.archive),
+    ("POST", f"{_ASSIGNMENT}/unarchive", changes.unarchive),
+    ("POST", f"{_ASSIGNMENT}/retry", changes.retry),
+    ("POST", f"{_OPEN_BATCH}/pause", changes.pause),
+    ("POST", f"{_OPEN_BATCH}/resume", changes.resume),
+    ("POST", f"{_OPEN_BATCH}/cancel", changes.cancel),
+    ("GET", _SUBMISSION, review.show),
+    ("GET", f"{_SUBMISSION}/news", review.news),
+    *(("POST", f"{_SUBMISSION}/{name}", act) for name, act in _ACTS.items()),
+    # Where something was refused the page stands under the act's own address: a reload leads back.
+    *(("GET", f"{_SUBMISSION}/{name}", review_acts.back) for name in _ACTS),
     ("GET", _RUBRIC, rubric.show),
     ("POST", _RUBRIC, rubric.post),
     ("POST", f"{_RUBRIC}/preview", rubric.preview),
@@ -55,23 +73,12 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", "/queue/resume", queue.resume),
     ("POST", "/queue/retry", queue.retry),
     ("POST", "/queue/cancel", queue.cancel),
-    ("GET", _ASSIGNMENT, assignment.show),
-    ("GET", f"{_ASSIGNMENT}/grade", grading.confirm),
-    ("POST", f"{_ASSIGNMENT}/grade", grading.confirm),
-    ("POST", f"{_ASSIGNMENT}/order", grading.order),
-    ("POST", f"{_ASSIGNMENT}/release", changes.release),
-    ("POST", f"{_ASSIGNMENT}/archive", changes.archive),
-    ("POST", f"{_ASSIGNMENT}/unarchive", changes.unarchive),
-    ("POST", f"{_ASSIGNMENT}/retry", changes.retry),
-    ("POST", f"{_OPEN_BATCH}/pause", changes.pause),
-    ("POST", f"{_OPEN_BATCH}/resume", changes.resume),
-    ("POST", f"{_OPEN_BATCH}/cancel", changes.cancel),
-    ("GET", _SUBMISSION, review.show),
-    ("GET", f"{_SUBMISSION}/news", review.news),
-    ("POST", f"{_SUBMISSION}/grade", review_acts.save),
-    ("POST", f"{_SUBMISSION}/review", review_acts.accept),
-    ("POST", f"{_SUBMISSION}/release", review_acts.release),
-    ("POST", f"{_SUBMISSION}/release-reviewed", review_acts.release_reviewed),
-    ("POST", f"{_SUBMISSION}/take-back", review_acts.take_back),
-    ("POST", f"{_SUBMISSION}/retry", review_acts.retry),
+    ("GET", "/sign-in", sign_in.show),
+    ("POST", "/sign-in", sign_in.sign_in),
+    ("POST", "/sign-out", sign_in.sign_out),
+    ("GET", "/people", people.show),
+    ("POST", "/people", people.add),
+    ("POST", "/people/change", people.change),
+    ("POST", "/people/link", people.link),
+    ("POST", "/people/end", people.end),
 )
