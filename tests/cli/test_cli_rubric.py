@@ -48,8 +48,9 @@ def test_mistakes_are_told_by_line_and_end_with_2(tmp_path: Path) -> None:
     assert "did you mean points?" in typed.err
     typed = gradeq("rubric", "check", file, "--json")
     assert (typed.code, typed.told["ok"], typed.told["warnings"]) == (2, False, [])
-    assert {"path": ["criteria", 1, "pionts"], "line": 16} == {
-        key: typed.told["errors"][1][key] for key in ("path", "line")
+    assert {key: typed.told["errors"][1][key] for key in ("path", "line")} == {
+        "path": ["criteria", 1, "pionts"],
+        "line": 16,
     }
 
 

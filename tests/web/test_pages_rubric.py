@@ -15,6 +15,7 @@ from browsing import NEEDS_BROWSER, Browsed, browsing, playwright
 from starlette.requests import Request
 from web_kit import ESSAY, HOSTILE, RUBRIC, Service, make_engine, served_app
 
+from gradeq.errors import StoreError
 from gradeq.grading.rubric import parse_rubric
 from gradeq.grading.rubric_advice import Adviser
 from gradeq.web import create_app
@@ -112,6 +113,21 @@ async def test_the_same_content_makes_no_version(resting: Service) -> None:
     rubric_id = str((await resting.get(f"{resting.place}/rubric"))["rubric_id"])
     answer = await resting.client.post(PATH, data={**TYPED, "act": "save", "seen": rubric_id})
     assert "Nothing+has+changed" in answer.headers["location"]
+
+
+async def test_what_was_typed_stays_where_the_store_fails(
+    resting: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(type(resting.engine.store), "save_rubric", fails)
+    text = await posted(resting, 503, **TYPED, act="save", seen="")
+    assert "the disk is full" in text
+    assert "Is there a clear claim?" in text
+    text = await posted(resting, 503, f"{PATH}/toml", source=RUBRIC, act="save", seen="")
+    assert "the disk is full" in text
+    assert 'id = "evidence"' in text
 
 
 async def test_going_back_is_refused_where_somebody_was_faster(resting: Service) -> None:
@@ -450,7 +466,7 @@ async def test_hostile_text_is_only_text(resting: Service, browser: playwright.B
     )
     for at in ("", "/toml", "/versions/1"):
         browsed = await opened(browser, resting.url + PATH + at)
-        browsed.page.on("dialog", lambda one: browsed.complaints.append(one.message))
+        browsed.page.on("dialog", lambda one, told=browsed.complaints: told.append(one.message))
         assert await browsed.page.locator("main img, main b, main script").count() == 0
         assert hostile in unescape(await browsed.page.content())
         assert browsed.complaints == []
@@ -476,6 +492,33 @@ async def test_every_page_of_it_is_accessible(
         wide = await browsed.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width
     assert browsed.complaints == []
+
+
+@in_browser
+async def test_leaving_with_unsaved_changes_asks_first(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    await resting.put_rubric()
+    browsed = await opened(browser, resting.url + PATH)
+    page = browsed.page
+    asked: list[str] = []
+
+    async def stay(dialog: playwright.Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    await page.click("text=As TOML")
+    await page.click("text=As a form")
+    await page.click("nav >> text=Courses")
+    await EXPECT(page.locator("h1")).to_have_text("Courses")
+    assert asked == []
+    await page.goto(resting.url + PATH)
+    await page.locator(named("title")).press_sequentially(" and health")
+    async with page.expect_event("dialog"):
+        await page.click("nav >> text=Courses", no_wait_after=True)
+    await EXPECT(page.locator(named("title"))).to_have_value("Sleep and health")
+    assert asked == ["beforeunload"]
 
 
 @in_browser

@@ -11,8 +11,9 @@ from typing import Any
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
-from gradeq.errors import InputError, Mistake, NotFoundError, RubricError
-from gradeq.store.base import RubricVersion, Submission
+from gradeq.errors import InputError, Mistake, NotFoundError, RubricError, StoreError
+from gradeq.model import Submission
+from gradeq.store.base import RubricVersion
 from gradeq.web.pages import rubric_check
 from gradeq.web.pages.rubric_check import FIRST, SHORT, Checked
 from gradeq.web.pages.rubric_draft import Draft
@@ -66,6 +67,16 @@ class Desk:
         return self.visit.go(*place, "rubric", told=told)
 
 
+@dataclass(frozen=True, slots=True)
+class Unsaved:
+    """What was typed has to be shown again: the store could not save it, for `trouble`, or (409)
+    somebody gave the assignment another version since this one was `seen`."""
+
+    desk: Desk
+    status: int
+    trouble: str = ""
+
+
 async def _desk(visit: Visit, form: Mapping[str, str] | None = None) -> Desk:
     """Raises NotFoundError for what the person may not see, and for names that cannot be."""
     course, assignment = visit.part("course"), visit.part("assignment")
@@ -107,8 +118,10 @@ async def post(visit: Visit) -> Response:
     if act == "toml":
         return await _as_toml(desk, draft.source())
     if act == "save" and not (checked := _check(desk, draft.source())).mistakes:
-        answer = await _saved(desk, checked)
-        return answer or await _form(await _meanwhile(desk), draft, status=409, was_beaten=True)
+        done = await _saved(desk, checked)
+        if isinstance(done, Response):
+            return done
+        return await _form(done.desk, draft, status=done.status, trouble=done.trouble)
     status = 422 if act == "save" else 200
     return await _form(desk, draft, status=status, tells_mistakes=True)
 
@@ -126,17 +139,9 @@ async def _form(
     desk: Desk, draft: Draft, *, status: int = 200, tells_mistakes: bool = False, **more: Any
 ) -> Response:
     checked = _check(desk, draft.source())
-    given = {"focus": "", "base": None, "was_beaten": False, "has_comments": False, **more}
-    return desk.visit.show(
-        "rubric.html",
-        status,
-        desk=desk,
-        draft=draft,
-        checked=checked,
-        flaws=checked.by_field if tells_mistakes else {},
-        **given,
-        **await _sent(desk, checked),
-    )
+    given = {"focus": "", "base": None, "has_comments": False, **more}
+    flaws = checked.by_field if tells_mistakes else {}
+    return await _edited(desk, "rubric.html", status, checked, draft=draft, flaws=flaws, **given)
 
 
 # As TOML ----------------------------------------------------------------------------------------
@@ -159,15 +164,20 @@ async def post_toml(visit: Visit) -> Response:
         return await _as_toml(desk, source, status=422 if act == "save" else 200)
     if act == "form":
         return await _form(desk, _draft(source))
-    answer = await _saved(desk, checked)
-    return answer or await _as_toml(await _meanwhile(desk), source, status=409, was_beaten=True)
+    done = await _saved(desk, checked)
+    if isinstance(done, Response):
+        return done
+    return await _as_toml(done.desk, source, status=done.status, trouble=done.trouble)
 
 
 async def read_file(visit: Visit) -> Response:
     """A file into the form, or into the text where it has mistakes. Nothing is saved yet."""
     form = await visit.form()
-    desk = await _desk(visit, _texts(form))
-    name, source = await _read(form.get("file"))
+    try:
+        desk = await _desk(visit, _texts(form))
+        name, source = await _read(form.get("file"))
+    finally:
+        await form.close()
     if _check(desk, source).mistakes:
         return await _as_toml(desk, source, from_file=name)
     return await _form(desk, _draft(source), from_file=name)
@@ -190,10 +200,25 @@ async def _read(file: object) -> tuple[str, str]:
 
 
 async def _as_toml(desk: Desk, source: str, *, status: int = 200, **more: Any) -> Response:
-    checked = _check(desk, source)
-    given = {"was_beaten": False, "from_file": "", **more}
-    sent = await _sent(desk, checked)
-    return desk.visit.show("rubric_toml.html", status, desk=desk, checked=checked, **given, **sent)
+    return await _edited(desk, "rubric_toml.html", status, _check(desk, source), **more)
+
+
+async def _edited(
+    desk: Desk, template: str, status: int, checked: Checked, **more: Any
+) -> Response:
+    given = {"trouble": "", "from_file": "", "was_beaten": status == 409, **more}
+    given |= {"is_unsaved": _is_unsaved(desk, checked), **await _sent(desk, checked)}
+    return desk.visit.show(template, status, desk=desk, checked=checked, **given)
+
+
+def _is_unsaved(desk: Desk, checked: Checked) -> bool:
+    """Whether leaving the page would lose something that was typed."""
+    if desk.visit.request.method != "POST":
+        return False
+    assigned = desk.assigned
+    if checked.rubric is None or assigned is None:
+        return True
+    return checked.rubric.sha256 != assigned.rubric.sha256
 
 
 async def download(visit: Visit) -> Response:
@@ -235,14 +260,16 @@ def _version(
     return desk.visit.show("rubric_version.html", status, **given)
 
 
-async def _saved(desk: Desk, checked: Checked) -> Response | None:
-    """None where somebody gave the assignment another version since `seen`."""
+async def _saved(desk: Desk, checked: Checked) -> Response | Unsaved:
     rubrics = desk.visit.site.engine.rubrics
     given = (desk.course, desk.assignment, checked.source, desk.seen)
-    rubric_id = await rubrics.give_instead(*given)
-    if rubric_id is None:
-        return None
+    try:
+        rubric_id = await rubrics.give_instead(*given)
+    except StoreError as error:
+        return Unsaved(desk, 503, str(error))
     now = await _meanwhile(desk)
+    if rubric_id is None:
+        return Unsaved(now, 409)
     what = "unchanged" if rubric_id == desk.assigned_id else "saved"
     number = now.version(str(rubric_id)).number
     return desk.go(desk.visit.words.text(f"rubric.told.{what}", n=number))

@@ -4,7 +4,7 @@
 
 (function () {
   const work = document.getElementById("work");
-  let changed = false;
+  let changed = "unsaved" in work.dataset;
 
   function form() {
     return document.getElementById("rubric-form");
