@@ -84,7 +84,8 @@ _RULES = (
             r"(?:\w+ )?(?:others?|most|average|class(?:mates)?|peers|rest|students?)\b",
             r"\b(?:compared|relative|in comparison) (?:to|with) (?:the |their |other )+"
             r"(?:\w+ )?(?:class(?:mates)?|peers|students|papers|essays|submissions|average)\b",
-            r"\b(?:best|worst|top|weakest|strongest)\b[^.\n]{0,15}\b(?:of|in) (?:the |this )?class\b",
+            r"\b(?:best|worst|top|weakest|strongest)\b[^.\n]{0,15}"
+            r"\b(?:of|in) (?:the |this )?class\b",
             r"\b(?:above|below)[ -]average\b",
             r"\bon a curve\b",
             r"\b(?:besser|schlechter|schwächer|stärker) als (?:die |der |das )?"
@@ -141,91 +142,24 @@ def worded(criterion: str, texts: Sequence[tuple[str, str]]) -> Iterator[Advice]
 
 # Marks ------------------------------------------------------------------------------------------
 
-_MARKS = frozenset(
-    [
-        "excellent",
-        "good",
-        "poor",
-        "weak",
-        "bad",
-        "fair",
-        "average",
-        "satisfactory",
-        "unsatisfactory",
-        "sufficient",
-        "insufficient",
-        "adequate",
-        "inadequate",
-        "ok",
-        "okay",
-        "perfect",
-        "outstanding",
-        "acceptable",
-        "unacceptable",
-        "great",
-        "exceeds",
-        "meets",
-        "below",
-        "expectations",
-        "gut",
-        "gute",
-        "guter",
-        "gutes",
-        "schlecht",
-        "schlechte",
-        "mangelhaft",
-        "befriedigend",
-        "ausreichend",
-        "ungenügend",
-        "hervorragend",
-        "hervorragende",
-        "ausgezeichnet",
-        "schwach",
-        "schwache",
-        "durchschnittlich",
-        "zufriedenstellend",
-    ]
-)
-_FILLERS = frozenset(
-    [
-        "very",
-        "not",
-        "a",
-        "an",
-        "the",
-        "is",
-        "this",
-        "work",
-        "answer",
-        "answers",
-        "paper",
-        "essay",
-        "text",
-        "quality",
-        "performance",
-        "response",
-        "level",
-        "overall",
-        "sehr",
-        "nicht",
-        "eine",
-        "ein",
-        "die",
-        "der",
-        "das",
-        "ist",
-        "arbeit",
-        "antwort",
-        "leistung",
-        "aufsatz",
-    ]
-)
+_MARKS = """
+    excellent good poor weak bad fair average satisfactory unsatisfactory sufficient insufficient
+    adequate inadequate ok okay perfect outstanding acceptable unacceptable great exceeds meets
+    below expectations gut gute guter gutes schlecht schlechte mangelhaft befriedigend ausreichend
+    ungenügend hervorragend hervorragende ausgezeichnet schwach schwache durchschnittlich
+    zufriedenstellend
+"""
+_FILLERS = """
+    very not a an the is this work answer answers paper essay text quality performance response
+    level overall sehr nicht eine ein die der das ist arbeit antwort leistung aufsatz
+"""
 
 
 def is_only_a_mark(text: str) -> bool:
     """True for "Very good." or "Gute Arbeit": a judgement that describes nothing."""
     words = set(re.findall(r"\w+", text.casefold()))
-    return bool(words & _MARKS) and words <= _MARKS | _FILLERS
+    marks = frozenset(_MARKS.split())
+    return bool(words & marks) and words <= marks | frozenset(_FILLERS.split())
 
 
 # Two demands in one -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -427,6 +428,12 @@ def test_both_languages_tell_every_advice_with_the_same_values() -> None:
 def test_braces_in_a_rubric_are_only_text() -> None:
     told = Adviser.of("en").told(Advice("bare", "criterion", "x", "“{number.__class__}”"))
     assert told.what == "No text describes “{number.__class__}”."
+
+
+def test_every_rule_is_described_and_no_other() -> None:
+    page = (ROOT / "docs" / "reference" / "rubric.md").read_text("utf-8").split("## Warnings")[1]
+    told = re.findall(r"^\| `(\w+)` \|", page.split("\n## ")[0], re.MULTILINE)
+    assert sorted(told) == sorted(Adviser.of("en").texts.keys() - {"where"})
 
 
 @pytest.mark.parametrize("language", ["en", "de"])

@@ -4,82 +4,34 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 
-from gradeq.errors import InputError, Mistake, NotFoundError, RubricError
+from gradeq.errors import InputError, NotFoundError, RubricError, StoreError
 from gradeq.model import Submission
 from gradeq.store.base import RubricVersion
 from gradeq.web.pages import rubric_check
 from gradeq.web.pages.rubric_check import FIRST, SHORT, Checked
+from gradeq.web.pages.rubric_desk import Desk, desk_of
 from gradeq.web.pages.rubric_draft import Draft
 from gradeq.web.visit import Visit
 
 _MOST_BYTES = 1 << 20
-_A_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _ACT = re.compile(r"(add|remove|up|down|levels)((?:\.\d{1,4}){0,2})")
 _COMMENT = re.compile(r"^\s*#", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """An assignment's rubric on the desk of a visitor who may see it. `seen` is the one that the
-    visitor knew to be assigned when the editing began, `sample` which paper the preview shows."""
+class Unsaved:
+    """What was typed has to be shown again: the store could not save it, for `trouble`, or (409)
+    somebody gave the assignment another version since this one was `seen`."""
 
-    visit: Visit
-    course: str
-    assignment: str
-    versions: tuple[RubricVersion, ...]
-    seen: int | None
-    sample: str = FIRST
-
-    @property
-    def assigned(self) -> RubricVersion | None:
-        return next((one for one in self.versions if one.is_assigned), None)
-
-    @property
-    def assigned_id(self) -> int | None:
-        return self.assigned.rubric.id if self.assigned else None
-
-    def version(self, rubric_id: str) -> RubricVersion:
-        """One of this assignment's, for nobody shall see another course's by its number."""
-        for one in self.versions:
-            if str(one.rubric.id) == rubric_id:
-                return one
-        raise NotFoundError(
-            f"the assignment {self.course}/{self.assignment} never had a rubric {rubric_id}"
-        )
-
-    def at(self, *parts: object, **query: object) -> str:
-        place = ("courses", self.course, "assignments", self.assignment)
-        return self.visit.url(*place, "rubric", *parts, **query)
-
-    def place(self, mistake: Mistake) -> str:
-        """Where a mistake stands, in words."""
-        return rubric_check.place_of(self.visit.words, mistake)
-
-    def go(self, told: str) -> Response:
-        place = ("courses", self.course, "assignments", self.assignment)
-        return self.visit.go(*place, "rubric", told=told)
-
-
-async def _desk(visit: Visit, form: Mapping[str, str] | None = None) -> Desk:
-    """Raises NotFoundError for what the person may not see, and for names that cannot be."""
-    course, assignment = visit.part("course"), visit.part("assignment")
-    can_be = _A_NAME.fullmatch(course) and _A_NAME.fullmatch(assignment)
-    if not can_be or not visit.person.sees(course):
-        raise NotFoundError(f"there is no assignment {course}/{assignment}")
-    versions = tuple(await visit.site.store.rubric_versions(course, assignment))
-    desk = Desk(visit, course, assignment, versions, None)
-    if form is None:
-        return replace(desk, seen=desk.assigned_id)
-    seen = form.get("seen", "")
-    sample = SHORT if form.get("sample") == SHORT else FIRST
-    return replace(desk, seen=int(seen) if seen.isdecimal() else None, sample=sample)
+    desk: Desk
+    status: int
+    trouble: str = ""
 
 
 # The form ---------------------------------------------------------------------------------------
@@ -87,7 +39,7 @@ async def _desk(visit: Visit, form: Mapping[str, str] | None = None) -> Desk:
 
 async def show(visit: Visit) -> Response:
     """The assigned rubric in the form, or another version to begin from, or an empty one."""
-    desk = await _desk(visit)
+    desk = await desk_of(visit)
     wanted = visit.query("version")
     base = desk.version(wanted) if wanted else desk.assigned
     if base is None:
@@ -100,7 +52,7 @@ async def show(visit: Visit) -> Response:
 async def post(visit: Visit) -> Response:
     """Whatever button of the form was pressed."""
     form = _texts(await visit.form())
-    desk = await _desk(visit, form)
+    desk = await desk_of(visit, form)
     draft, act = Draft.typed(form), form.get("act", "check")
     if pressed := _ACT.fullmatch(act):
         draft, focus = draft.changed(pressed[1], *map(int, pressed[2].split(".")[1:]))
@@ -108,8 +60,10 @@ async def post(visit: Visit) -> Response:
     if act == "toml":
         return await _as_toml(desk, draft.source())
     if act == "save" and not (checked := _check(desk, draft.source())).mistakes:
-        answer = await _saved(desk, checked)
-        return answer or await _form(await _meanwhile(desk), draft, status=409, was_beaten=True)
+        done = await _saved(desk, checked)
+        if isinstance(done, Response):
+            return done
+        return await _form(done.desk, draft, status=done.status, trouble=done.trouble)
     status = 422 if act == "save" else 200
     return await _form(desk, draft, status=status, tells_mistakes=True)
 
@@ -117,7 +71,7 @@ async def post(visit: Visit) -> Response:
 async def preview(visit: Visit) -> Response:
     """What stands beside the form, for what is typed by now."""
     form = _texts(await visit.form())
-    desk = await _desk(visit, form)
+    desk = await desk_of(visit, form)
     source = form["source"] if "source" in form else Draft.typed(form).source()
     checked = _check(desk, source)
     return visit.show("rubric_side.html", desk=desk, checked=checked, **await _sent(desk, checked))
@@ -127,24 +81,16 @@ async def _form(
     desk: Desk, draft: Draft, *, status: int = 200, tells_mistakes: bool = False, **more: Any
 ) -> Response:
     checked = _check(desk, draft.source())
-    given = {"focus": "", "base": None, "was_beaten": False, "has_comments": False, **more}
-    return desk.visit.show(
-        "rubric.html",
-        status,
-        desk=desk,
-        draft=draft,
-        checked=checked,
-        flaws=checked.by_field if tells_mistakes else {},
-        **given,
-        **await _sent(desk, checked),
-    )
+    given = {"focus": "", "base": None, "has_comments": False, **more}
+    flaws = checked.by_field if tells_mistakes else {}
+    return await _edited(desk, "rubric.html", status, checked, draft=draft, flaws=flaws, **given)
 
 
 # As TOML ----------------------------------------------------------------------------------------
 
 
 async def show_toml(visit: Visit) -> Response:
-    desk = await _desk(visit)
+    desk = await desk_of(visit)
     assigned = desk.assigned
     source = assigned.rubric.source if assigned else Draft.new(desk.assignment).source()
     return await _as_toml(desk, source)
@@ -153,22 +99,27 @@ async def show_toml(visit: Visit) -> Response:
 async def post_toml(visit: Visit) -> Response:
     """Check or save the text, or go on with it in the form."""
     form = _texts(await visit.form())
-    desk = await _desk(visit, form)
+    desk = await desk_of(visit, form)
     act, source = form.get("act", "check"), form.get("source", "").replace("\r\n", "\n")
     checked = _check(desk, source)
     if checked.mistakes or act not in ("save", "form"):
         return await _as_toml(desk, source, status=422 if act == "save" else 200)
     if act == "form":
         return await _form(desk, _draft(source))
-    answer = await _saved(desk, checked)
-    return answer or await _as_toml(await _meanwhile(desk), source, status=409, was_beaten=True)
+    done = await _saved(desk, checked)
+    if isinstance(done, Response):
+        return done
+    return await _as_toml(done.desk, source, status=done.status, trouble=done.trouble)
 
 
 async def read_file(visit: Visit) -> Response:
     """A file into the form, or into the text where it has mistakes. Nothing is saved yet."""
     form = await visit.form()
-    desk = await _desk(visit, _texts(form))
-    name, source = await _read(form.get("file"))
+    try:
+        desk = await desk_of(visit, _texts(form))
+        name, source = await _read(form.get("file"))
+    finally:
+        await form.close()
     if _check(desk, source).mistakes:
         return await _as_toml(desk, source, from_file=name)
     return await _form(desk, _draft(source), from_file=name)
@@ -191,15 +142,30 @@ async def _read(file: object) -> tuple[str, str]:
 
 
 async def _as_toml(desk: Desk, source: str, *, status: int = 200, **more: Any) -> Response:
-    checked = _check(desk, source)
-    given = {"was_beaten": False, "from_file": "", **more}
-    sent = await _sent(desk, checked)
-    return desk.visit.show("rubric_toml.html", status, desk=desk, checked=checked, **given, **sent)
+    return await _edited(desk, "rubric_toml.html", status, _check(desk, source), **more)
+
+
+async def _edited(
+    desk: Desk, template: str, status: int, checked: Checked, **more: Any
+) -> Response:
+    given = {"trouble": "", "from_file": "", "was_beaten": status == 409, **more}
+    given |= {"is_unsaved": _is_unsaved(desk, checked), **await _sent(desk, checked)}
+    return desk.visit.show(template, status, desk=desk, checked=checked, **given)
+
+
+def _is_unsaved(desk: Desk, checked: Checked) -> bool:
+    """Whether leaving the page would lose something that was typed."""
+    if desk.visit.request.method != "POST":
+        return False
+    assigned = desk.assigned
+    if checked.rubric is None or assigned is None:
+        return True
+    return checked.rubric.sha256 != assigned.rubric.sha256
 
 
 async def download(visit: Visit) -> Response:
     """A version's TOML as a file: the assigned one, unless another is named."""
-    desk = await _desk(visit)
+    desk = await desk_of(visit)
     wanted = visit.query("version")
     found = desk.version(wanted) if wanted else desk.assigned
     if found is None:
@@ -214,13 +180,13 @@ async def download(visit: Visit) -> Response:
 
 
 async def show_version(visit: Visit) -> Response:
-    desk = await _desk(visit)
+    desk = await desk_of(visit)
     return _version(desk, desk.version(visit.part("rubric_id")))
 
 
 async def assign_version(visit: Visit) -> Response:
     """Go back to a version, unless somebody gave the assignment another one meanwhile."""
-    desk = await _desk(visit, _texts(await visit.form()))
+    desk = await desk_of(visit, _texts(await visit.form()))
     version = desk.version(visit.part("rubric_id"))
     store = visit.site.store
     if await store.replace_rubric(desk.course, desk.assignment, version.rubric.id, desk.seen):
@@ -236,14 +202,16 @@ def _version(
     return desk.visit.show("rubric_version.html", status, **given)
 
 
-async def _saved(desk: Desk, checked: Checked) -> Response | None:
-    """None where somebody gave the assignment another version since `seen`."""
+async def _saved(desk: Desk, checked: Checked) -> Response | Unsaved:
     rubrics = desk.visit.site.engine.rubrics
     given = (desk.course, desk.assignment, checked.source, desk.seen)
-    rubric_id = await rubrics.give_instead(*given)
-    if rubric_id is None:
-        return None
+    try:
+        rubric_id = await rubrics.give_instead(*given)
+    except StoreError as error:
+        return Unsaved(desk, 503, str(error))
     now = await _meanwhile(desk)
+    if rubric_id is None:
+        return Unsaved(now, 409)
     what = "unchanged" if rubric_id == desk.assigned_id else "saved"
     number = now.version(str(rubric_id)).number
     return desk.go(desk.visit.words.text(f"rubric.told.{what}", n=number))
@@ -251,7 +219,7 @@ async def _saved(desk: Desk, checked: Checked) -> Response | None:
 
 async def _meanwhile(desk: Desk) -> Desk:
     """The desk as the assignment stands by now, seen and told of."""
-    return replace(await _desk(desk.visit), sample=desk.sample)
+    return replace(await desk_of(desk.visit), sample=desk.sample)
 
 
 # What is said of it -----------------------------------------------------------------------------

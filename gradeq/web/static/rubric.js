@@ -4,7 +4,8 @@
 
 (function () {
   const work = document.getElementById("work");
-  let changed = false;
+  let changed = "unsaved" in work.dataset;
+  let isLeaving = false;
 
   function form() {
     return document.getElementById("rubric-form");
@@ -23,11 +24,16 @@
     if (flaw) flaw.remove();
   });
 
-  work.addEventListener("submit", function () { changed = false; });
+  work.addEventListener("submit", function () {
+    changed = false;
+    isLeaving = true;
+  });
+  window.addEventListener("pageshow", function () { isLeaving = false; });
 
   // What is typed into a form that is about to be replaced would be gone.
   work.addEventListener("htmx:beforeRequest", function (event) {
-    if (isOfForm(event)) form().inert = true;
+    if (isLeaving) event.preventDefault();
+    else if (isOfForm(event)) form().inert = true;
   });
   work.addEventListener("htmx:afterRequest", function (event) {
     if (!isOfForm(event) || event.detail.successful) return;
