@@ -94,6 +94,11 @@ class Assembly:
             raise ConflictError(f"a grader named {registration.name!r} is registered already")
         self._registered[registration.name] = registration
 
+    def refuse_when_open(self) -> None:
+        """What comes now would not be built. Raises ConflictError."""
+        if self._note is not None:
+            raise ConflictError("register graders before the engine is opened")
+
     def names(self) -> Iterator[str]:
         yield from self._model_names()
         yield from self._registered
@@ -141,6 +146,7 @@ class Assembly:
             try:
                 yield
             finally:
+                self._note = None
                 self.handlers.clear()
                 self.batched.clear()
                 self.pools.clear()

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from gradeq.clock import ManualClock
 from gradeq.store.sqlite import SqliteStore
 
+OFFICIAL = "tests/simulated/"
+"""Tests with the providers' own clients: each process that runs one loads them for seconds."""
+
+# Tests start many processes: where none may keep what it compiled, each compiles everything.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A busy machine is no failure: speed is measured in bench/, never asserted here.
 settings.register_profile("gradeq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gradeq")
+
+
+class ByFile(LoadFileScheduling):
+    """A file's tests share a process, for they share fixtures, and so do those in OFFICIAL."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return OFFICIAL if nodeid.startswith(OFFICIAL) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture

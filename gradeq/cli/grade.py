@@ -36,9 +36,10 @@ from gradeq.cli.selection import (
 from gradeq.cli.stores import inserting, reading, recording
 from gradeq.cli.watch import Work
 from gradeq.config import Config
-from gradeq.engine import Engine, When
+from gradeq.engine import Engine
 from gradeq.errors import NoRubricError
 from gradeq.model import GradeSource, SubmissionStatus
+from gradeq.orders import When
 from gradeq.store.base import ResultRow
 
 

@@ -9,7 +9,8 @@ from gradeq.cli.papers import Input, warn_kept
 from gradeq.cli.plan import Plan, Planner, Wanted
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.config import Config
-from gradeq.engine import Engine, When
+from gradeq.engine import Engine
+from gradeq.orders import When
 
 _BEFORE_OTHERS = 4
 """Somebody waits for this batch: it goes before what was queued for some time or other."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from gradeq.cli import say
 from gradeq.cli.stores import result_pages
 from gradeq.cli.watch import Work
-from gradeq.engine import Engine, When
+from gradeq.engine import Engine
 from gradeq.model import DEFAULT_GRADER, BatchMode, Flag, GradeSource, JobState, SubmissionStatus
+from gradeq.orders import When
 from gradeq.results import UNGRADED, Result, of_submission, why_ungraded
 from gradeq.store.base import BatchRow, Reading, ResultRow, SubmitOrder
 

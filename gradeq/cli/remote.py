@@ -14,9 +14,10 @@ from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 from gradeq.cli.stores import recording
 from gradeq.cli.tokens import token_of
 from gradeq.config import Config
-from gradeq.engine import Engine, When
+from gradeq.engine import Engine
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
 from gradeq.model import NewSubmission
+from gradeq.orders import When
 from gradeq.parked import Resumed
 from gradeq.store.base import Added, Skipped
 from gradeq.store.sqlite.lock import current_holder

@@ -27,10 +27,10 @@ from gradeq.cli.options import (
 from gradeq.cli.papers import assignment_of, read_input
 from gradeq.cli.providers import default_provider, refuse_unpriced, with_provider
 from gradeq.config import Config
-from gradeq.engine import When
 from gradeq.errors import ConfigError, StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
+from gradeq.orders import When
 from gradeq.rubrics import read_rubric_file
 
 

@@ -14,12 +14,35 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 PAPERS = 40
 
 
-def started(school: School, *more: object) -> subprocess.Popen[str]:
+def run(school: School, *more: object) -> subprocess.Popen[str]:
     papers = school.papers(PAPERS)
     words = ("run", papers, "--rubric", school.rubric, *school.provider, "--json", *more)
-    process = start(*words, cwd=school.folder)
+    return start(*words, cwd=school.folder)
+
+
+def started(school: School, *more: object) -> subprocess.Popen[str]:
+    process = run(school, *more)
     until(lambda: school.stats()["answered"] >= 8, "8 answers")
     return process
+
+
+def hanging(school: School, *more: object) -> subprocess.Popen[str]:
+    """Its calls would be waited for until they time out."""
+    school.change(fail="hang")
+    process = run(school, *more)
+    until(lambda: school.stats()["in_flight"] == 5, "5 calls that hang")
+    return process
+
+
+def next_note(process: subprocess.Popen[str], words: str) -> None:
+    """Wait until it says so, or fail with all that it has said."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        if words in line:
+            return
+        said.append(line)
+    raise AssertionError(said)
 
 
 def again(school: School) -> Typed:
@@ -51,26 +74,18 @@ def test_a_stop_lets_calls_finish_and_the_same_command_goes_on(school: School, n
 
 
 def test_a_second_signal_waits_for_no_call(school: School):
-    school.change(latency=0.05)
-    process = started(school, "--grace", 60)
-    school.change(fail="hang", latency=0.0)
-    until(lambda: school.stats()["in_flight"] == 5, "5 calls that hang")
+    process = hanging(school, "--grace", 600)
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    until(lambda: "Stopping" in process.stderr.readline(), "the first stop")  # type: ignore[union-attr]
+    next_note(process, "Stopping")
     process.send_signal(signal.SIGINT)
-    typed = ended(process, seconds=10)
-    assert typed.code == 130
+    assert ended(process).code == 130
     again(school)
 
 
 def test_grace_bounds_the_wait(school: School):
-    school.change(latency=0.05)
-    process = started(school, "--grace", 0.2)
-    school.change(fail="hang", latency=0.0)
-    until(lambda: school.stats()["in_flight"] == 5, "5 calls that hang")
+    process = hanging(school, "--grace", 0.2)
     process.send_signal(signal.SIGTERM)
-    assert ended(process, seconds=10).code == 130
+    assert ended(process, seconds=20).code == 130
     again(school)
 
 

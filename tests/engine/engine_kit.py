@@ -14,7 +14,7 @@ from gradeq.clock import ManualClock, wait_for_event
 from gradeq.store.base import Attempt, Claimed, PaidAnswer, Recovery, Settlement
 from gradeq.store.sqlite import SqliteStore
 
-SECONDS = 10.0
+SECONDS = 30.0
 """How long a test waits for what must happen, before it fails."""
 
 

@@ -279,7 +279,7 @@ async def test_a_tenth_of_the_calls_goes_wrong(tmp_path, fault, provider):
 async def test_what_never_ends_leaves_papers_ungraded_with_the_reason(
     tmp_path, fault, error, told, provider
 ):
-    async with troubled(tmp_path, fail=fault, speed=400.0, provider=provider) as at:
+    async with troubled(tmp_path, fail=fault, speed=100.0, provider=provider) as at:
         results = await at.graded(essays(3))
         jobs = await at.jobs(1)
         assert await at.engine.store.check() == []

@@ -6,12 +6,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import anthropic
 import httpx
-import openai
 import pytest
-from google import genai
-from google.genai.types import HttpOptions
+from official import anthropic, genai, genai_types, openai
 from sample_paper import KEY, SCHEMA, SYSTEM, USER
 
 from gradeq.clock import ManualClock
@@ -79,7 +76,7 @@ async def gemini() -> AsyncIterator[Callable[..., genai.client.AsyncClient]]:
             simulator: Simulator, *, key: str = KEY, version: str | None = None, timeout: float = 10
         ) -> genai.client.AsyncClient:
             http = await stack.enter_async_context(httpx.AsyncClient())
-            options = HttpOptions(
+            options = genai_types.HttpOptions(
                 base_url=simulator.url,
                 api_version=version,
                 timeout=round(timeout * 1000),

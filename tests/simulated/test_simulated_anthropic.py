@@ -6,8 +6,8 @@ import datetime
 import json
 import re
 
-import anthropic
 import pytest
+from official import anthropic
 from sample_paper import KEY, LEVELS, PAPER, SCHEMA, SYSTEM, USER
 
 from gradeq.providers.simulated.anthropic import WITH_SAMPLING, WITHOUT_SAMPLING

@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-import anthropic
 import pytest
+from official import anthropic
 from sample_paper import LEVELS, PAPER, USER
 
 

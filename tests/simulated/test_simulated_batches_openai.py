@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import openai
 import pytest
+from official import openai
 from sample_paper import LEVELS, PAPER, USER
 
 ENDPOINT = "/v1/chat/completions"

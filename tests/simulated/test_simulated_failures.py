@@ -5,52 +5,51 @@ from __future__ import annotations
 import asyncio
 import json
 
-import anthropic
-import openai
 import pytest
+from official import anthropic, openai
 from sample_paper import SCHEMA
 
 from gradeq.providers.simulated import Fault
 
 STATUS_ANTHROPIC = {
-    "400": (anthropic.BadRequestError, "invalid_request_error"),
-    "401": (anthropic.AuthenticationError, "authentication_error"),
-    "402": (anthropic.PaymentRequiredError, "billing_error"),
-    "403": (anthropic.PermissionDeniedError, "permission_error"),
-    "404": (anthropic.NotFoundError, "not_found_error"),
-    "429": (anthropic.RateLimitError, "rate_limit_error"),
-    "500": (anthropic.InternalServerError, "api_error"),
-    "502": (anthropic.InternalServerError, "api_error"),
-    "503": (anthropic.ServiceUnavailableError, "api_error"),
-    "504": (anthropic.GatewayTimeoutError, "timeout_error"),
-    "529": (anthropic.OverloadedError, "overloaded_error"),
-    "spend_cap": (anthropic.RateLimitError, "rate_limit_error"),
-    "usage_limits": (anthropic.BadRequestError, "invalid_request_error"),
-    "quota": (anthropic.BadRequestError, "invalid_request_error"),
-    "slow_down": (anthropic.RateLimitError, "rate_limit_error"),
-    "too_large": (anthropic.ContentTooLargeError, "request_too_large"),
-    "html": (anthropic.InternalServerError, None),
-    "loading": (anthropic.ServiceUnavailableError, "unavailable_error"),
+    "400": ("BadRequestError", "invalid_request_error"),
+    "401": ("AuthenticationError", "authentication_error"),
+    "402": ("PaymentRequiredError", "billing_error"),
+    "403": ("PermissionDeniedError", "permission_error"),
+    "404": ("NotFoundError", "not_found_error"),
+    "429": ("RateLimitError", "rate_limit_error"),
+    "500": ("InternalServerError", "api_error"),
+    "502": ("InternalServerError", "api_error"),
+    "503": ("ServiceUnavailableError", "api_error"),
+    "504": ("GatewayTimeoutError", "timeout_error"),
+    "529": ("OverloadedError", "overloaded_error"),
+    "spend_cap": ("RateLimitError", "rate_limit_error"),
+    "usage_limits": ("BadRequestError", "invalid_request_error"),
+    "quota": ("BadRequestError", "invalid_request_error"),
+    "slow_down": ("RateLimitError", "rate_limit_error"),
+    "too_large": ("ContentTooLargeError", "request_too_large"),
+    "html": ("InternalServerError", None),
+    "loading": ("ServiceUnavailableError", "unavailable_error"),
 }
 STATUS_OPENAI = {
-    "400": (openai.BadRequestError, "invalid_value"),
-    "401": (openai.AuthenticationError, "invalid_api_key"),
-    "402": (openai.APIStatusError, "billing_error"),
-    "403": (openai.PermissionDeniedError, "permission_denied"),
-    "404": (openai.NotFoundError, "model_not_found"),
-    "429": (openai.RateLimitError, "rate_limit_exceeded"),
-    "500": (openai.InternalServerError, None),
-    "502": (openai.InternalServerError, None),
-    "503": (openai.InternalServerError, None),
-    "504": (openai.InternalServerError, None),
-    "529": (openai.InternalServerError, None),
-    "spend_cap": (openai.RateLimitError, "organization_spend_limit_exceeded"),
-    "usage_limits": (openai.RateLimitError, "organization_usage_limit_exceeded"),
-    "quota": (openai.RateLimitError, "insufficient_quota"),
-    "slow_down": (openai.RateLimitError, "slow_down"),
-    "too_large": (openai.RateLimitError, "rate_limit_exceeded"),
-    "html": (openai.InternalServerError, None),
-    "loading": (openai.InternalServerError, "503"),
+    "400": ("BadRequestError", "invalid_value"),
+    "401": ("AuthenticationError", "invalid_api_key"),
+    "402": ("APIStatusError", "billing_error"),
+    "403": ("PermissionDeniedError", "permission_denied"),
+    "404": ("NotFoundError", "model_not_found"),
+    "429": ("RateLimitError", "rate_limit_exceeded"),
+    "500": ("InternalServerError", None),
+    "502": ("InternalServerError", None),
+    "503": ("InternalServerError", None),
+    "504": ("InternalServerError", None),
+    "529": ("InternalServerError", None),
+    "spend_cap": ("RateLimitError", "organization_spend_limit_exceeded"),
+    "usage_limits": ("RateLimitError", "organization_usage_limit_exceeded"),
+    "quota": ("RateLimitError", "insufficient_quota"),
+    "slow_down": ("RateLimitError", "slow_down"),
+    "too_large": ("RateLimitError", "rate_limit_exceeded"),
+    "html": ("InternalServerError", None),
+    "loading": ("InternalServerError", "503"),
 }
 WAITS = {"429", "slow_down"}
 SEVERED = {"drop", "drop_body"}
@@ -65,7 +64,8 @@ def test_no_kind_is_left_out() -> None:
 
 @pytest.mark.parametrize("kind", STATUS_ANTHROPIC)
 async def test_statuses_of_anthropic(simulate, claude, anthropic_request, kind):
-    error, error_type = STATUS_ANTHROPIC[kind]
+    name, error_type = STATUS_ANTHROPIC[kind]
+    error = getattr(anthropic, name)
     simulator = await simulate(fail=kind, retry_after_seconds=7)
     with pytest.raises(error) as caught:
         await claude(simulator).messages.create(**anthropic_request)
@@ -78,9 +78,9 @@ async def test_statuses_of_anthropic(simulate, claude, anthropic_request, kind):
 
 @pytest.mark.parametrize("kind", STATUS_OPENAI)
 async def test_statuses_of_openai(simulate, gpt, openai_request, kind):
-    error, code = STATUS_OPENAI[kind]
+    name, code = STATUS_OPENAI[kind]
     simulator = await simulate(fail=kind, retry_after_seconds=0.25)
-    with pytest.raises(error) as caught:
+    with pytest.raises(getattr(openai, name)) as caught:
         await gpt(simulator).chat.completions.create(**openai_request)
     headers = caught.value.response.headers
     assert caught.value.code == code

@@ -7,25 +7,24 @@ import re
 
 import httpx
 import pytest
-from google.genai import errors
-from google.genai.types import FinishReason
+from official import genai_errors, genai_types
 from sample_paper import KEY, LEVELS, PAPER, SCHEMA, USER
 
 from gradeq.providers.simulated import Fault
 
 
-async def refusal_of(call, error=errors.ClientError) -> errors.APIError:
-    with pytest.raises(error) as caught:
+async def refusal_of(call, error="ClientError") -> genai_errors.APIError:
+    with pytest.raises(getattr(genai_errors, error)) as caught:
         await call
     return caught.value
 
 
-def detail(error: errors.APIError, kind: str) -> dict | None:
+def detail(error: genai_errors.APIError, kind: str) -> dict | None:
     details = error.details["error"].get("details", [])
     return next((each for each in details if each["@type"].endswith(kind)), None)
 
 
-def quota_id(error: errors.APIError) -> str:
+def quota_id(error: genai_errors.APIError) -> str:
     [violation] = detail(error, "QuotaFailure")["violations"]
     return violation["quotaId"]
 
@@ -37,7 +36,7 @@ async def test_a_schema_is_answered_with_json(simulate, gemini, gemini_request, 
     grade = json.loads(answer.text)
     assert grade["criteria"]["evidence"]["level"] in LEVELS
     assert all(quote in PAPER for quote in grade["criteria"]["evidence"]["evidence"])
-    assert answer.candidates[0].finish_reason is FinishReason.STOP
+    assert answer.candidates[0].finish_reason is genai_types.FinishReason.STOP
     assert (answer.model_version, answer.response_id[:3]) == ("some-model", "Sim")
     usage = answer.usage_metadata
     assert usage.total_token_count == usage.prompt_token_count + usage.candidates_token_count
@@ -239,7 +238,7 @@ def test_no_kind_is_left_out() -> None:
 async def test_statuses(simulate, gemini, gemini_request, kind):
     simulator = await simulate(fail=kind, retry_after_seconds=7.4)
     client = await gemini(simulator)
-    error = await refusal_of(client.models.generate_content(**gemini_request), errors.APIError)
+    error = await refusal_of(client.models.generate_content(**gemini_request), "APIError")
     code, status = STATUS[kind]
     assert error.code == code
     if status is not None:
@@ -288,10 +287,10 @@ async def test_answers_that_are_of_no_use(simulate, gemini, gemini_request):
     assert not set(misfit) & set(SCHEMA["required"])
     simulator.change(fail="refusal")
     [refused] = (await generate(**gemini_request)).candidates
-    assert (refused.finish_reason, refused.content) == (FinishReason.SAFETY, None)
+    assert (refused.finish_reason, refused.content) == (genai_types.FinishReason.SAFETY, None)
     simulator.change(fail="cut")
     [cut] = (await generate(**gemini_request)).candidates
-    assert cut.finish_reason is FinishReason.MAX_TOKENS
+    assert cut.finish_reason is genai_types.FinishReason.MAX_TOKENS
     with pytest.raises(json.JSONDecodeError):
         json.loads(cut.content.parts[0].text)
 
@@ -300,5 +299,5 @@ async def test_an_answer_longer_than_its_bound_is_cut(simulate, gemini, gemini_r
     gemini_request["config"]["max_output_tokens"] = 20
     client = await gemini(await simulate())
     answer = await client.models.generate_content(**gemini_request)
-    assert answer.candidates[0].finish_reason is FinishReason.MAX_TOKENS
+    assert answer.candidates[0].finish_reason is genai_types.FinishReason.MAX_TOKENS
     assert answer.usage_metadata.candidates_token_count == 20

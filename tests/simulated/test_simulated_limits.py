@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-import anthropic
-import openai
 import pytest
+from official import anthropic, openai
 from sample_paper import PAPER
 
 

@@ -6,8 +6,8 @@ import copy
 import json
 import re
 
-import openai
 import pytest
+from official import openai
 from sample_paper import KEY, LEVELS, PAPER
 
 

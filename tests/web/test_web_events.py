@@ -23,6 +23,12 @@ async def shared(tmp_path: Path) -> AsyncIterator[tuple[Service, Feed]]:
         yield Service(engine, str(client.base_url), client), app.state.site.feed
 
 
+async def has_begun(feed: Feed, listeners: int = 1) -> None:
+    """So many streams are open, and what happens from now on is read for all of them."""
+    while feed.listeners < listeners or feed._since is None:
+        await asyncio.sleep(0.01)
+
+
 async def test_badges_move_while_papers_are_graded(service: Service, desk: Desk) -> None:
     ids = await service.add("hold", "hold", "hold")
     async with asyncio.timeout(SECONDS), service.events(assignment="sleep") as events:
@@ -189,8 +195,7 @@ async def test_many_streams_share_one_reading(shared: tuple[Service, Feed]) -> N
 
     async with asyncio.timeout(SECONDS):
         watching = [asyncio.create_task(watch()) for _ in range(20)]
-        while feed.listeners < 20:
-            await asyncio.sleep(0.01)
+        await has_begun(feed, listeners=20)
         calls, began = 0, time.perf_counter()
         for one in ids:
             await resting.client.post("/api/submissions/archive", json={"submission_ids": [one]})
@@ -204,6 +209,7 @@ async def test_a_slow_reader_misses_nothing(shared: tuple[Service, Feed]) -> Non
     ids = await resting.add(*["x"] * 30)
     async with asyncio.timeout(SECONDS), resting.client.stream("GET", "/api/events") as answer:
         events = told(answer.aiter_lines())
+        await has_begun(feed)
         for one in ids:
             before = await resting.engine.store.last_event()
             await resting.client.post("/api/submissions/archive", json={"submission_ids": [one]})
@@ -223,8 +229,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(shared: tuple[Service, F
     resting, feed = shared
     async with asyncio.timeout(SECONDS):
         async with resting.events(after=0):
-            while feed.listeners == 0:
-                await asyncio.sleep(0.01)
+            await has_begun(feed)
         while feed.listeners > 0:
             await asyncio.sleep(0.01)
     assert feed._reading is None

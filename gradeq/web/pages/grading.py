@@ -11,7 +11,6 @@ from functools import partial
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from gradeq.engine import When
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.grading.normalise import is_blank, normalise
 from gradeq.handlers.base import GraderFacts
@@ -23,6 +22,7 @@ from gradeq.model import (
     JobState,
     SubmissionStatus,
 )
+from gradeq.orders import When
 from gradeq.store.base import ResultRow, RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
