@@ -200,7 +200,7 @@ async def test_another_batch_of_a_parked_pool_waits_and_run_does_not(tmp_path):
 
 
 async def test_half_a_minute_of_529_costs_nobody_an_attempt(tmp_path):
-    async with troubled(tmp_path, fail="529@0-30") as at:
+    async with troubled(tmp_path, fail="529@0-30", speed=30.0) as at:
         results = await at.graded(essays(40))
         jobs = await at.jobs(1)
     assert {result.status for result in results.values()} == {"graded"}
