@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from engine_kit import FastClock, an_engine, states, turns, until, until_over
-from school import RUBRIC, Strikes, essays, school, simulator
+from school import RUBRIC, School, Strikes, essays, school, simulator
 
 from gradeq import ProviderSettings
 from gradeq.limiter.base import LimitedBy
@@ -200,12 +200,22 @@ async def test_another_batch_of_a_parked_pool_waits_and_run_does_not(tmp_path):
 
 
 async def test_half_a_minute_of_529_costs_nobody_an_attempt(tmp_path):
-    async with troubled(tmp_path, fail="529@0-30", speed=30.0) as at:
+    async with troubled(tmp_path, fail="529") as at:
+        ending = asyncio.create_task(outage_ends(at, after=30))
         results = await at.graded(essays(40))
         jobs = await at.jobs(1)
+        await ending
     assert {result.status for result in results.values()} == {"graded"}
     assert {job.attempts for job in jobs} == {0}
     assert at.sim.stats.failures["529"] < 40, "the breaker held most calls back"
+
+
+async def outage_ends(at: School, after: float) -> None:
+    """So many seconds after the first call that it hit, however late that was."""
+    while not at.sim.stats.failures:
+        await asyncio.sleep(0.01)
+    await at.engine.clock.sleep(after)
+    at.sim.change(fail="")
 
 
 async def test_a_model_that_loads_for_a_minute(tmp_path):
