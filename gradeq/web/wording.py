@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from babel import Locale, negotiate_locale
+from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from starlette.requests import Request
@@ -87,13 +88,17 @@ class Languages:
         return iter(self._known.values())
 
     def of(self, request: Request) -> Wording:
-        """What the reader chose here, else what the browser asks for, else English."""
-        chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE)
-        if chosen in self._known:
-            return self._known[chosen]
+        """What the reader chose here, else what the browser asks for, else English.
+
+        Numbers and dates have the form of the region that the browser names for this language.
+        """
         wanted = _wanted(request.headers.get("accept-language", ""))
-        found = negotiate_locale(wanted, list(self._known), sep="-")
-        return self._known[(found or DEFAULT_LANGUAGE).split("-")[0]]
+        chosen = request.query_params.get("language") or request.cookies.get(LANGUAGE_COOKIE)
+        if chosen not in self._known:
+            found = negotiate_locale(wanted, list(self._known), sep="-")
+            chosen = (found or DEFAULT_LANGUAGE).split("-")[0]
+        known = self._known[chosen]
+        return replace(known, locale=_regional(wanted, known))
 
 
 def _texts(folder: Path) -> _Texts:
@@ -102,6 +107,15 @@ def _texts(folder: Path) -> _Texts:
     for path in sorted(folder.glob("*.toml")):
         texts |= tomllib.loads(path.read_text("utf-8"))
     return texts
+
+
+def _regional(wanted: Sequence[str], known: Wording) -> Locale:
+    """The first wanted form of a language, such as British English; else the language as such."""
+    for tag in wanted:
+        if tag.lower().startswith(f"{known.language}-"):
+            with suppress(ValueError, UnknownLocaleError):
+                return Locale.parse(tag, sep="-")
+    return known.locale
 
 
 def _wanted(header: str) -> list[str]:

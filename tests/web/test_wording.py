@@ -160,6 +160,22 @@ def test_the_browsers_wish_is_followed(header: str, language: str) -> None:
     assert Languages().of(request).language == language
 
 
+REGIONS = [
+    ("en-GB,en;q=0.9", "15 Jun 2025"),
+    ("en-US,en-GB;q=0.9", "Jun 15, 2025"),
+    ("fr, en-GB;q=0.5", "15 Jun 2025"),
+    ("en-XX", "Jun 15, 2025"),
+    ("de-AT", "15.06.2025"),
+]
+
+
+@pytest.mark.parametrize(("header", "day"), REGIONS)
+def test_dates_have_the_form_of_the_readers_region(header: str, day: str) -> None:
+    headers = [(b"accept-language", header.encode())]
+    request = Request({"type": "http", "query_string": b"", "headers": headers})
+    assert Languages().of(request).moment(1_750_000_000_000).startswith(day)
+
+
 class Literals(HTMLParser):
     """The words in a page that do not come from a catalogue."""
 
