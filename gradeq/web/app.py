@@ -32,7 +32,7 @@ from gradeq.web.problems import router_problem
 from gradeq.web.routes import ENDPOINTS
 from gradeq.web.signing import Signing
 from gradeq.web.site import Site
-from gradeq.web.visit import Views, answering
+from gradeq.web.visit import Views, answering, telling
 
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -73,6 +73,7 @@ def create_app(
                 Gate,
                 identity=identity or signing,
                 ask=answering(site, views, sign_in.ask),
+                tell=telling(site, views),
                 key=key if identity is None else None,
                 hosts=hosts,
             ),

@@ -26,15 +26,16 @@ _FOR_EVERYBODY = "/static/"
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = MappingProxyType({"WWW-Authenticate": 'Bearer realm="gradeq"'})
 Ask = Callable[[Request], Awaitable[Response]]
+Tell = Callable[[Request, Exception], Response]
 
 
 class Gate:
     """Middleware: refuses whoever may not ask, before anything else is looked at.
 
     `identity` tells who asks; where it knows nobody, a browser is answered by `ask`, the page to
-    sign in. Guests of a service without a `key` may name only `hosts` and this machine in the
-    Host header: a foreign site whose name is pointed at 127.0.0.1 (DNS rebinding) sends its own.
-    "*" stands for any host.
+    sign in, and where it fails, by `tell`. Guests of a service without a `key` may name only
+    `hosts` and this machine in the Host header: a foreign site whose name is pointed at 127.0.0.1
+    (DNS rebinding) sends its own. "*" stands for any host.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Gate:
         *,
         identity: Identity,
         ask: Ask,
+        tell: Tell,
         key: Key | None = None,
         hosts: Sequence[str] = (),
     ) -> None:
         self._app = app
         self._identity = identity
         self._ask = ask
+        self._tell = tell
         self._key = key
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -67,7 +70,9 @@ class Gate:
         try:
             person = await self._identity.person(request)
         except GradeqError as error:
-            return problem_of(error, request).response()
+            if path.startswith(_FOR_PROGRAMS):
+                return problem_of(error, request).response()
+            return self._tell(Request(request.scope), error)
         if person is None and path != SIGN_IN:
             return await self._refused(request, path)
         let_in(request, person or NOBODY)

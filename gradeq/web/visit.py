@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gradeq.web.files import files_version
 from gradeq.web.intake import check_length
 from gradeq.web.paths import part
-from gradeq.web.people import Person, cleaned_name, person_of, remember_name
+from gradeq.web.people import NOBODY, Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import Problem, problem_of
 from gradeq.web.signing import Signing
 from gradeq.web.site import Site
@@ -138,6 +138,15 @@ Page = Callable[[Visit], Awaitable[Response]]
 def answering(site: Site, views: Views, page: Page) -> Callable[[Request], Awaitable[Response]]:
     """`page` as an endpoint: nothing that happens there reaches the server."""
     return partial(_answer, site, views, page)
+
+
+def telling(site: Site, views: Views) -> Callable[[Request, Exception], Response]:
+    """What a person is shown where it is not even known who asks."""
+
+    def tell(request: Request, error: Exception) -> Response:
+        return _problem(Visit(site, views, request, NOBODY, views.languages.of(request)), error)
+
+    return tell
 
 
 async def _answer(site: Site, views: Views, page: Page, request: Request) -> Response:

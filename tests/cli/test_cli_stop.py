@@ -108,7 +108,11 @@ def test_another_run_beside_it_is_told_who_has_the_database(school: School):
     typed = school.run(Path("essays.csv"))
     assert typed.code == 2
     assert f"process {process.pid} is writing this database" in typed.err
-    assert gradeq("status", "--json").told["daemon"] == {"pid": process.pid, "url": None}
+    assert gradeq("status", "--json").told["daemon"] == {
+        "pid": process.pid,
+        "url": None,
+        "key": None,
+    }
     process.send_signal(signal.SIGINT)
     assert ended(process).code == 130
 

@@ -30,6 +30,8 @@ NEEDS_BROWSER = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here"),
 ]
+PAGE_IN_BROWSER = [*NEEDS_BROWSER, pytest.mark.slow]
+"""For the many tests of single pages: what all pages share is tested with every run."""
 _AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

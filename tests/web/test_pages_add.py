@@ -13,6 +13,7 @@ from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
 from test_web_page import Outline
 from web_kit import ESSAY, HOSTILE, Service, make_engine, serving
 
+from gradeq.errors import StoreError
 from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
 
 PAGE = "/courses/biology/assignments/sleep/add"
@@ -180,10 +181,23 @@ async def test_what_is_no_form_is_refused(resting: Service) -> None:
     assert unknown.status_code == 411
 
 
-async def test_a_stopped_store_loses_nothing_and_says_so(resting: Service) -> None:
-    await resting.engine.stop()
+async def test_a_store_that_fails_in_between_loses_nothing_and_says_so(
+    resting: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_: object) -> None:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(resting.engine, "add", fail)
     answer = await sent(resting, ("Ada.txt", b"One"))
     assert "Nothing of this file was stored:" in answer.text
+    assert "the disk is full" in answer.text
+
+
+async def test_where_the_store_is_stopped_a_page_says_so(resting: Service) -> None:
+    await resting.engine.stop()
+    answer = await sent(resting, ("Ada.txt", b"One"))
+    assert answer.status_code == 503
+    assert "the store is not open" in answer.text
 
 
 async def test_another_site_cannot_add(resting: Service) -> None:
@@ -223,6 +237,7 @@ async def test_names_that_cannot_be_are_refused(resting: Service) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 @NEEDS_BROWSER[1]
 class TestBrowser:
     async def test_from_the_home_page_to_graded_papers(

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import MS, PAGE_IN_BROWSER, Browsed, browsing, playwright
 from starlette.requests import Request
 from web_kit import (
     ESSAY,
@@ -403,7 +403,7 @@ async def ticked(browsed: Browsed, count: int) -> None:
 
 
 def in_browser(test: Any) -> Any:
-    for mark in NEEDS_BROWSER:
+    for mark in PAGE_IN_BROWSER:
         test = mark(test)
     return test
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import MS, PAGE_IN_BROWSER, Browsed, browsing, playwright
 from starlette.requests import Request
 from starlette.routing import Mount
 from web_kit import ESSAY, HOSTILE, Desk, Service, make_engine, served_app, serving
@@ -18,7 +18,7 @@ from gradeq.web import create_app
 from gradeq.web.pages.plots import chart
 from gradeq.web.people import Person
 
-pytestmark = NEEDS_BROWSER
+pytestmark = PAGE_IN_BROWSER
 expect = playwright.expect
 
 

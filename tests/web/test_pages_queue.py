@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import MS, PAGE_IN_BROWSER, Browsed, browsing, playwright
 from starlette.requests import Request
 from web_kit import ESSAY, HOSTILE, Desk, Service, make_engine, served_app, serving, simulated
 
@@ -20,7 +20,7 @@ from gradeq.web import create_app
 from gradeq.web.people import Person
 from gradeq.web.stuck import IDLE_SECONDS, TIMES_TOO_LONG
 
-pytestmark = NEEDS_BROWSER
+pytestmark = PAGE_IN_BROWSER
 expect = playwright.expect
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browsing import MS, NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import MS, PAGE_IN_BROWSER, Browsed, browsing, playwright
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -347,7 +347,7 @@ async def shows_paper(browsed: Browsed, student: str) -> None:
 
 
 def browsing_test(function: Any) -> Any:
-    for mark in NEEDS_BROWSER:
+    for mark in PAGE_IN_BROWSER:
         function = mark(function)
     return function
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from html import unescape
 
 import pytest
-from browsing import NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import PAGE_IN_BROWSER, Browsed, browsing, playwright
 from web_kit import ESSAY, HOSTILE, RUBRIC, Service
 
 from gradeq.grading.rubric import parse_rubric
 
-pytestmark = NEEDS_BROWSER
+pytestmark = PAGE_IN_BROWSER
 
 PATH = "/courses/biology/assignments/sleep/rubric"
 EXPECT = playwright.expect
