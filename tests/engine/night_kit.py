@@ -243,7 +243,7 @@ class Night:
         return Counter(stats.calls_per_paper) + Counter(stats.batch_answers_per_paper)
 
     async def turn_until(
-        self, reached: Callable[[], Awaitable[bool]], *, step: float = 60.0, hours: float = 60
+        self, reached: Callable[[], Awaitable[bool]], *, step: float = 20.0, hours: float = 60
     ) -> None:
         """Turn the clock, whenever everybody waits for it, until it is so."""
         for _ in range(round(hours * HOUR / step)):
@@ -296,7 +296,7 @@ class Night:
         assert batch.paused_by == "gradeq"
         return batch.pause_reason or ""
 
-    async def passes(self, seconds: float, *, step: float = 60.0) -> None:
+    async def passes(self, seconds: float, *, step: float = 20.0) -> None:
         """Time in which whoever is too early would be seen."""
         for _ in range(max(1, round(seconds / step))):
             await self._quiet()
