@@ -123,7 +123,7 @@ class Headroom:
 _FIRST_TRY_SECONDS = 120.0
 _MOST_TRIES_IN_A_ROW = 10
 _LONGEST_TRY_SECONDS = 1800.0
-_TOGETHER_SECONDS = 0.5
+_TOGETHER_SECONDS = 2.0
 
 
 class AtOnce:
@@ -152,10 +152,13 @@ class AtOnce:
         self._every = min(_LONGEST_TRY_SECONDS, self._every * 2) if again else _FIRST_TRY_SECONDS
         self.resume_at(in_flight, now)
 
-    def also_refused(self, in_flight: int, now: float) -> None:
-        """Another call that was sent together with the refused one: fewer are being answered."""
+    def also_refused(self, now: float) -> None:
+        """Another call that was sent together with the refused one: one fewer was being answered.
+
+        How many are so by now says nothing, for meanwhile some were answered.
+        """
         if self.most is not None and now - self._since <= _TOGETHER_SECONDS:
-            self.most = max(1, min(self.most, in_flight))
+            self.most = max(1, self.most - 1)
 
     def resume_at(self, most: int | None, since: float) -> None:
         self.most = most

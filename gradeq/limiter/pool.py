@@ -173,7 +173,7 @@ class Pool:
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
         else:
-            self._admission.at_once.also_refused(self.in_flight, now)
+            self._admission.at_once.also_refused(now)
             if (asked := _asked(signals)) is not None:
                 self._admission.gate.close(now + asked, LimitedBy.RETRY_AFTER)
         self._changed()

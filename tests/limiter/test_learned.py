@@ -137,11 +137,11 @@ def test_a_call_that_is_refused_alone_tells_nothing_of_calls_at_once() -> None:
 
 def test_calls_sent_together_tell_how_many_were_taken() -> None:
     at_once = AtOnce()
-    at_once.refused(19, NOW)
-    for in_flight in (15, 11, 8):
-        at_once.also_refused(in_flight, NOW + 0.05)
-    assert at_once.limit(100, NOW + 0.1) == 8
-    at_once.also_refused(3, NOW + 5)
+    at_once.refused(11, NOW)
+    for late in (0.05, 0.1, 0.4):
+        at_once.also_refused(NOW + late)
+    assert at_once.limit(100, NOW + 0.5) == 8
+    at_once.also_refused(NOW + 5)
     assert at_once.limit(100, NOW + 5) == 8
 
 
