@@ -23,6 +23,9 @@ from gradeq.limiter.base import Signals
 from gradeq.model import BatchMode
 from gradeq.outcome import ErrorClass
 
+# Whole nights, step by step: beside other tests on few cores they run out of time.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def nights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NightMaker:

@@ -14,6 +14,9 @@ from school import essays
 
 from gradeq.providers.simulated import Simulator, SimulatorSettings
 
+# Whole nights, step by step: beside other tests on few cores they run out of time.
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., AbstractAsyncContextManager[Night]]
 PRICES = {"price_input": 2.0, "price_output": 10.0}
 
