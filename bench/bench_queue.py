@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gradeq.model import CriterionGrade, Evidence, Grade, JobState, NewSubmission
-from gradeq.store.base import Attempt, Settlement, SubmitOrder
+from gradeq.store.claims import Attempt, Settlement
+from gradeq.store.orders import SubmitOrder
 from gradeq.store.sqlite import SqliteStore
 
 GRADE = Grade(

@@ -24,7 +24,8 @@ from gradeq.money import Caps
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
 from gradeq.providers.batching import BatchProvider
-from gradeq.store.base import DAY_CAP, Store
+from gradeq.store.base import Store
+from gradeq.store.costs import DAY_CAP
 
 if TYPE_CHECKING:
     from gradeq.handlers.batched import BatchedHandler

@@ -15,7 +15,7 @@ from gradeq.outcome import (
     Counter,
     ErrorClass,
 )
-from gradeq.store.base import Counters
+from gradeq.store.claims import Counters
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from gradeq.limiter.base import Cost, LimitedBy
 from gradeq.limiter.permit import Denied, NeverFits
 from gradeq.limiter.pool import Pool
 from gradeq.outcome import ErrorClass
-from gradeq.store.base import Claimed, Work
+from gradeq.store.base import Work
+from gradeq.store.claims import Claimed
 from gradeq.worker import LEASE_SECONDS, Worker
 
 log = logging.getLogger("gradeq")

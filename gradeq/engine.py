@@ -24,17 +24,9 @@ from gradeq.orders import Orders, When
 from gradeq.parked import Resumed
 from gradeq.results import Result
 from gradeq.rubrics import RubricShelf
-from gradeq.store.base import (
-    Added,
-    Badges,
-    Event,
-    GradeRow,
-    Seen,
-    Skipped,
-    Store,
-    SubmitOrder,
-    Submitted,
-)
+from gradeq.store.base import Store
+from gradeq.store.orders import Added, Skipped, SubmitOrder, Submitted
+from gradeq.store.rows import Badges, Event, GradeRow, Seen
 from gradeq.streams import Streams
 from gradeq.worker import Worker
 

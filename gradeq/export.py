@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from gradeq.errors import ConfigError, GradeqError
 from gradeq.results import Result
-from gradeq.store.base import ResultRow
+from gradeq.store.rows import ResultRow
 
 FIXED = tuple(Result(id="", status="").row())
 """The columns that every results file begins with, in order."""

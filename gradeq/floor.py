@@ -15,7 +15,8 @@ from gradeq.limiter.pool import Pool
 from gradeq.overnight.shift import NightShift
 from gradeq.parked import Resumed, go_on, known_pools, read_states
 from gradeq.rubrics import RubricShelf
-from gradeq.store.base import Backlog, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import Backlog
 from gradeq.upkeep import PoolSaver, Upkeep
 from gradeq.worker import Worker
 

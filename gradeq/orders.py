@@ -14,7 +14,8 @@ from gradeq.model import NewSubmission
 from gradeq.money import Caps, checked_cap
 from gradeq.overnight.times import fallback_at
 from gradeq.rubrics import RubricShelf
-from gradeq.store.base import Store, SubmitOrder
+from gradeq.store.base import Store
+from gradeq.store.orders import SubmitOrder
 
 When = Literal["now", "overnight"]
 """Call by call as fast as the limits allow, or through the provider's batch API."""

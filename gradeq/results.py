@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradeq.model import BatchMode, Grade, JobState, SubmissionStatus
-from gradeq.store.base import JobRow, ResultRow
+from gradeq.store.rows import JobRow, ResultRow
 
 GRADED = "graded"
 UNGRADED = "ungraded"

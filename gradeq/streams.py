@@ -10,7 +10,8 @@ from gradeq.clock import Clock
 from gradeq.errors import ConflictError, NotFoundError, StoreError
 from gradeq.model import JobState
 from gradeq.results import Result, of_job, of_submission
-from gradeq.store.base import Event, JobRow, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import Event, JobRow
 
 _PAGE = 500
 _GATHERING_SECONDS = 0.02

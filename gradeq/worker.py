@@ -16,7 +16,8 @@ from gradeq.handlers.base import Ready, Tried
 from gradeq.limiter.permit import Permit
 from gradeq.model import JobState
 from gradeq.outcome import ErrorClass
-from gradeq.store.base import Claimed, Settlement, Work
+from gradeq.store.base import Work
+from gradeq.store.claims import Claimed, Settlement
 
 log = logging.getLogger("gradeq")
 LEASE_SECONDS = 60.0

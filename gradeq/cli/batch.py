@@ -19,7 +19,7 @@ from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NotFoundError
 from gradeq.money import checked_cap
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 
 _NEWEST = 20
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from gradeq import money
-from gradeq.store.base import BatchRow, DayRow
+from gradeq.store.costs import DayRow
+from gradeq.store.rows import BatchRow
 
 
 def costs(spent: BatchRow | DayRow, cap: float | None = None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gradeq.model import CriterionGrade, Flag, Grade
 from gradeq.results import Result
-from gradeq.store.base import Badges
+from gradeq.store.rows import Badges
 
 _WIDTH = 50
 _WORTH_A_LOOK = frozenset(Flag) - {Flag.SIMULATED}

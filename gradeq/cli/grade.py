@@ -40,7 +40,7 @@ from gradeq.engine import Engine
 from gradeq.errors import NoRubricError
 from gradeq.model import GradeSource, SubmissionStatus
 from gradeq.orders import When
-from gradeq.store.base import ResultRow
+from gradeq.store.rows import ResultRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from gradeq.engine import Engine
 from gradeq.grading.rubric import parse_rubric
 from gradeq.model import DEFAULT_COURSE, NewSubmission, SubmissionStatus
 from gradeq.rubrics import read_rubric_file
-from gradeq.store.base import Added
+from gradeq.store.orders import Added
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from gradeq.cli.signals import Stop
 from gradeq.cli.watch import Watch
 from gradeq.clock import Clock, SystemClock
 from gradeq.errors import GradeqError
-from gradeq.store.base import BatchRow, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import BatchRow
 
 _LOOK_SECONDS = 0.5
 

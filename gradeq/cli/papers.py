@@ -11,7 +11,7 @@ from gradeq.config import Config
 from gradeq.errors import InputError
 from gradeq.grading.documents import read_papers
 from gradeq.model import DEFAULT_ASSIGNMENT, NewSubmission
-from gradeq.store.base import Added
+from gradeq.store.orders import Added
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from gradeq.engine import Engine
 from gradeq.model import DEFAULT_GRADER, BatchMode, Flag, GradeSource, JobState, SubmissionStatus
 from gradeq.orders import When
 from gradeq.results import UNGRADED, Result, of_submission, why_ungraded
-from gradeq.store.base import BatchRow, Reading, ResultRow, SubmitOrder
+from gradeq.store.base import Reading
+from gradeq.store.orders import SubmitOrder
+from gradeq.store.rows import BatchRow, ResultRow
 
 OURSELVES = "gradeq"
 """Who pauses a batch when nothing but a person can mend what it fails of."""

@@ -27,7 +27,8 @@ from gradeq.cli.stores import reading, result_pages
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.model import Flag, SubmissionStatus
-from gradeq.store.base import Skipped, Store
+from gradeq.store.base import Store
+from gradeq.store.orders import Skipped
 
 
 @click.command("release")

@@ -19,7 +19,7 @@ from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, Stor
 from gradeq.model import NewSubmission
 from gradeq.orders import When
 from gradeq.parked import Resumed
-from gradeq.store.base import Added, Skipped
+from gradeq.store.orders import Added, Skipped
 from gradeq.store.sqlite.lock import current_holder
 
 T = TypeVar("T")

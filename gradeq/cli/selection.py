@@ -11,7 +11,8 @@ import click
 from gradeq.cli.stores import result_pages
 from gradeq.errors import ConfigError, NotFoundError
 from gradeq.model import SubmissionStatus
-from gradeq.store.base import ResultRow, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import ResultRow
 
 _PAGE = 500
 Place = tuple[str, str]

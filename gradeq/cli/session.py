@@ -22,7 +22,7 @@ from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Reading
 from gradeq.model import BatchMode
 from gradeq.overnight.words import told_overnight
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 
 _LOOK_SECONDS = 0.1
 _WORTH_WAITING_SECONDS = 600.0

@@ -15,8 +15,8 @@ from gradeq.clock import SystemClock
 from gradeq.limiter.reading import Reading, duration
 from gradeq.limiter.state import PoolState
 from gradeq.parked import read_states
-from gradeq.store.base import Backlog
 from gradeq.store.base import Reading as StoreReading
+from gradeq.store.rows import Backlog
 from gradeq.store.sqlite.lock import current_holder
 
 log = logging.getLogger("gradeq")

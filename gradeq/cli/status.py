@@ -19,7 +19,8 @@ from gradeq.clock import SystemClock
 from gradeq.config import Config
 from gradeq.days import day_of
 from gradeq.overnight.words import told_overnight
-from gradeq.store.base import Badges, BatchRow, DayRow
+from gradeq.store.costs import DayRow
+from gradeq.store.rows import Badges, BatchRow
 from gradeq.store.sqlite.lock import Holder, current_holder
 
 _BADGES = ("in_progress", "submitted", "graded", "released", "grading")

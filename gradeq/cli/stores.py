@@ -8,7 +8,8 @@ from pathlib import Path
 
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.store.base import Reading, ResultRow, Store
+from gradeq.store.base import Reading, Store
+from gradeq.store.rows import ResultRow
 from gradeq.store.sqlite import SqliteStore
 
 _PAGE = 500

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from gradeq.clock import Clock
-from gradeq.store.base import BatchRow, Reading
+from gradeq.store.base import Reading
+from gradeq.store.rows import BatchRow
 
 _PACE_SECONDS = 30.0
 

@@ -12,7 +12,7 @@ from gradeq.limiter.base import Cost
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.model import Grade, Submission
-from gradeq.store.base import Attempt, Claimed
+from gradeq.store.claims import Attempt, Claimed
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from gradeq.limiter.base import Usage
 from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Answer, Failure
 from gradeq.providers.batching import BatchProvider, Entry
-from gradeq.store.base import Attempt, Claimed, PaidAnswer
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer
 from gradeq.store.overnight import Collected, Item
 
 

@@ -20,7 +20,7 @@ from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.model import GRADING, Grade, GradeSource, Job, Submission
 from gradeq.outcome import ErrorClass, Reject, Snooze
-from gradeq.store.base import Attempt, Claimed
+from gradeq.store.claims import Attempt, Claimed
 
 _NO_TOKENS = Cost(input_tokens=0, output_tokens=0)
 

@@ -19,7 +19,9 @@ from gradeq.limiter.pool import Pool
 from gradeq.model import GRADING, Job, Submission
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
-from gradeq.store.base import Attempt, Claimed, PaidAnswer, Reserved, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer
+from gradeq.store.costs import Reserved
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from gradeq.errors import ConflictError
 from gradeq.limiter.pool import Pool
 from gradeq.outcome import CONSEQUENCES, Counter, ErrorClass
 from gradeq.providers.base import Failure, Prompt, Provider
-from gradeq.store.base import CapReached, Claimed, Need, Reserved, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed
+from gradeq.store.costs import CapReached, Need, Reserved
 
 _ANSWER_LOST = (200, 408, 502, 504)
 """Statuses behind which the provider may have finished its work."""

@@ -21,7 +21,8 @@ from gradeq.overnight.times import (
 from gradeq.overnight.trouble import asked_wait, is_certain, is_for_a_person, pause
 from gradeq.providers.base import Failure
 from gradeq.providers.batching import BatchProvider, Entry
-from gradeq.store.base import Claimed, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed
 from gradeq.store.overnight import Night
 from gradeq.worker import LEASE_SECONDS, Worker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from gradeq.model import BatchMode
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 
 
 def told_overnight(batch: BatchRow) -> str | None:

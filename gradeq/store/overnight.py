@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from gradeq.store.base import Attempt, Claimed, PaidAnswer
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer
 
 
 class PostState(StrEnum):

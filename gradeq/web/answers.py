@@ -13,7 +13,7 @@ from gradeq.model import (
     GradeSource,
     SubmissionStatus,
 )
-from gradeq.store.base import AttemptRow, Badges, GradeRow
+from gradeq.store.rows import AttemptRow, Badges, GradeRow
 
 T = TypeVar("T")
 

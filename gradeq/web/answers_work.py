@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from gradeq.limiter.base import Bucket
 from gradeq.model import BatchMode, BatchStatus, JobState
-from gradeq.store.base import AttemptRow, Backlog, Badges, Totals
+from gradeq.store.rows import AttemptRow, Backlog, Badges, Totals
 from gradeq.web.answers import SkippedAnswer
 
 

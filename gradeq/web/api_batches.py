@@ -7,7 +7,7 @@ import logging
 from msgspec import UNSET
 
 from gradeq.errors import NotFoundError
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 from gradeq.web.answers_work import BatchAnswer, BatchesAnswer, JobsAnswer
 from gradeq.web.api_grading import job_summary
 from gradeq.web.bodies import BatchChange, By, Id, JobPage, Page, Pause

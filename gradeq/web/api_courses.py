@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gradeq.grading.rubric import Rubric
-from gradeq.store.base import Badges, RubricRow
+from gradeq.store.rows import Badges, RubricRow
 from gradeq.web.answers import (
     AssignmentAnswer,
     CourseAnswer,

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from gradeq.errors import NotFoundError
 from gradeq.model import JobState
-from gradeq.store.base import JobRow
+from gradeq.store.rows import JobRow
 from gradeq.web.answers_work import GradeOrdered, GradeSummary, JobAnswer, JobCounters, JobSummary
 from gradeq.web.bodies import By, GradeOrder, Id
 from gradeq.web.people import Person

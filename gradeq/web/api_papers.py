@@ -11,7 +11,7 @@ import msgspec
 from gradeq.errors import NotFoundError
 from gradeq.model import NewSubmission, Submission, SubmissionStatus
 from gradeq.results import why_ungraded
-from gradeq.store.base import Skipped
+from gradeq.store.orders import Skipped
 from gradeq.web.answers import (
     AddedAnswer,
     Done,

@@ -10,7 +10,7 @@ from msgspec import structs
 from gradeq.days import day_of
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import finite
-from gradeq.store.base import Backlog, Badges
+from gradeq.store.rows import Backlog, Badges
 from gradeq.web.answers import (
     told,
 )

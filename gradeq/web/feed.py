@@ -19,7 +19,8 @@ import msgspec
 
 from gradeq.bell import Bell
 from gradeq.errors import StoreError
-from gradeq.store.base import Event, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import Event
 
 log = logging.getLogger("gradeq")
 BADGES = "badges"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from gradeq.grading.rubric import CANNOT_ASSESS, Level, Rubric
 from gradeq.model import CriterionGrade, Flag, Grade, GradeSource, Submission
-from gradeq.store.base import GradeRow
+from gradeq.store.rows import GradeRow
 from gradeq.web.bodies import CriterionEdit, GradeEdit
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.site import Site

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradeq.model import BatchStatus
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 from gradeq.web.site import Site
 from gradeq.web.waiting import batch_answer
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from gradeq.store.base import Skipped
+from gradeq.store.orders import Skipped
 from gradeq.web.answers import SkippedAnswer
 from gradeq.web.people import Person
 from gradeq.web.problems import Flaw, Problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradeq.store.base import Badges
+from gradeq.store.rows import Badges
 from gradeq.web import (
     api_batches,
     api_courses,

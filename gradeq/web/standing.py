@@ -11,7 +11,7 @@ from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import Reading, finite
 from gradeq.limiter.state import PoolState
 from gradeq.parked import read_states
-from gradeq.store.base import Backlog
+from gradeq.store.rows import Backlog
 from gradeq.web.site import Site
 
 log = logging.getLogger("gradeq")

@@ -8,7 +8,7 @@ from gradeq import money
 from gradeq.limiter.reading import Reading
 from gradeq.model import JobState
 from gradeq.overnight.words import told_overnight
-from gradeq.store.base import BatchRow, JobRow, QueuePosition
+from gradeq.store.rows import BatchRow, JobRow, QueuePosition
 from gradeq.web.answers import told
 from gradeq.web.answers_work import BatchAnswer, Waiting
 from gradeq.web.site import Site

@@ -23,7 +23,7 @@ from gradeq.limiter.base import LimitedBy, Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.reading import duration
 from gradeq.model import NewSubmission
-from gradeq.store.base import SubmitOrder
+from gradeq.store.orders import SubmitOrder
 from gradeq.store.sqlite import SqliteStore
 
 STANDING = Standing(1200, 700, 3, 497, Spent(cost=0.0123), per_minute=112.4, seconds_left=265.0)

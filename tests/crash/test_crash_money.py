@@ -10,7 +10,7 @@ from pathlib import Path
 from crash_kit import check
 
 from gradeq.providers.simulated import Simulator, SimulatorSettings
-from gradeq.store.base import BatchRow
+from gradeq.store.rows import BatchRow
 from gradeq.store.sqlite import SqliteStore
 
 SCRIPT = Path(__file__).with_name("spending_process.py")

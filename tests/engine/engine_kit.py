@@ -11,7 +11,7 @@ from typing import Any
 
 from gradeq import Engine, Grade, Job, NewSubmission
 from gradeq.clock import ManualClock, wait_for_event
-from gradeq.store.base import Attempt, Claimed, PaidAnswer, Recovery, Settlement
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer, Recovery, Settlement
 from gradeq.store.sqlite import SqliteStore
 
 SECONDS = 30.0

@@ -16,7 +16,7 @@ from engine_kit import an_engine, until
 from gradeq import Engine, NewSubmission, ProviderSettings, Result
 from gradeq.clock import Clock
 from gradeq.providers.simulated import Simulator, SimulatorSettings
-from gradeq.store.base import AttemptRow, JobRow
+from gradeq.store.rows import AttemptRow, JobRow
 
 RUBRIC = """
 title = "Sleep"

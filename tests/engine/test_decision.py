@@ -23,7 +23,7 @@ from gradeq.outcome import (
     Snooze,
     Wait,
 )
-from gradeq.store.base import Counters
+from gradeq.store.claims import Counters
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000

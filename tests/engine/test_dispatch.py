@@ -26,7 +26,8 @@ from gradeq.clock import ManualClock
 from gradeq.errors import ConfigError
 from gradeq.model import JobState
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import Counters, Settlement, SubmitOrder
+from gradeq.store.claims import Counters, Settlement
+from gradeq.store.orders import SubmitOrder
 from gradeq.worker import LEASE_SECONDS
 
 

@@ -25,7 +25,9 @@ from gradeq import ConflictError, Engine, Grade, Job, StoreError, StoreLockedErr
 from gradeq.config import Config, ProviderSettings, StoreSettings
 from gradeq.errors import NotFoundError
 from gradeq.outcome import MAX_INTERRUPTIONS
-from gradeq.store.base import Event, Settlement, SubmitOrder
+from gradeq.store.claims import Settlement
+from gradeq.store.orders import SubmitOrder
+from gradeq.store.rows import Event
 from gradeq.store.sqlite import SqliteStore
 
 SPEED = 200.0

@@ -15,7 +15,9 @@ from gradeq import ConfigError, Engine, NotFoundError, ProviderSettings
 from gradeq.clock import ManualClock
 from gradeq.days import day_of, next_midnight_ms
 from gradeq.providers.simulated import Simulator
-from gradeq.store.base import BatchRow, DayRow, SubmitOrder
+from gradeq.store.costs import DayRow
+from gradeq.store.orders import SubmitOrder
+from gradeq.store.rows import BatchRow
 
 PRICES = {"price_input": 100.0, "price_output": 500.0}
 """A paper costs about 0.12; beforehand it could cost up to 1.5."""

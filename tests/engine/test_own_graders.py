@@ -20,7 +20,7 @@ from gradeq import (
     Snooze,
 )
 from gradeq.errors import InputError
-from gradeq.store.base import JobRow
+from gradeq.store.rows import JobRow
 
 SPEED = 200.0
 """A retry after 1 to 30 seconds comes within 5 to 150 milliseconds."""

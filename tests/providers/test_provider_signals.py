@@ -42,7 +42,7 @@ from gradeq.limiter.state import PoolState
 from gradeq.model import JobState
 from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Failure
-from gradeq.store.base import Counters
+from gradeq.store.claims import Counters
 
 
 @pytest.mark.parametrize("row", ROWS)

@@ -13,7 +13,7 @@ import pytest
 
 from gradeq.clock import ManualClock
 from gradeq.model import JobState
-from gradeq.store.base import Claimed
+from gradeq.store.claims import Claimed
 from gradeq.store.sqlite import SqliteStore
 from gradeq.store.sqlite.connect import Hopper
 

@@ -114,7 +114,7 @@ class TestNeighbours:
 
 _DAEMON = """
 import asyncio, sys
-from gradeq.store.base import SubmitOrder
+from gradeq.store.orders import SubmitOrder
 from gradeq.store.sqlite import SqliteStore
 
 async def main():

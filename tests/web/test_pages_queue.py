@@ -15,7 +15,7 @@ from gradeq import Engine, ProviderSettings
 from gradeq.clock import SystemClock
 from gradeq.limiter.reading import LastMinute, Reading
 from gradeq.providers.simulated import Simulator, SimulatorSettings
-from gradeq.store.base import SubmitOrder
+from gradeq.store.orders import SubmitOrder
 from gradeq.web import create_app
 from gradeq.web.people import Person
 from gradeq.web.stuck import IDLE_SECONDS, TIMES_TOO_LONG

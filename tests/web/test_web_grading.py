@@ -312,14 +312,14 @@ async def test_a_result_of_another_kind_is_told_as_it_is(resting: Service) -> No
 
 
 def _check_order() -> Any:
-    from gradeq.store.base import SubmitOrder
+    from gradeq.store.orders import SubmitOrder
 
     return SubmitOrder(payloads=[{"n": 1}], grader="check", pool="checks", kind="check")
 
 
 def _completed(claimed: Any, result: Any) -> Any:
     from gradeq import JobState
-    from gradeq.store.base import Settlement
+    from gradeq.store.claims import Settlement
 
     return Settlement(claimed.job.id, claimed.lease, JobState.COMPLETED, result=result)
 

@@ -12,34 +12,24 @@ from typing import Any, TypeVar
 from gradeq.clock import Clock, SystemClock
 from gradeq.errors import ConflictError, StoreError
 from gradeq.model import Grade, JobState, NewSubmission, Submission, SubmissionStatus
-from gradeq.store.base import (
-    Added,
-    Attempt,
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer, Recovery, Settlement
+from gradeq.store.costs import CapReached, DayRow, Need, Reserved
+from gradeq.store.orders import Added, Skipped, SubmitOrder, Submitted
+from gradeq.store.rows import (
     AttemptRow,
     Backlog,
     Badges,
     BatchRow,
-    CapReached,
-    Claimed,
-    DayRow,
     Event,
     GradeRow,
     JobRow,
-    Need,
-    PaidAnswer,
     PaperOrder,
     QueuePosition,
-    Recovery,
     ReleaseRow,
-    Reserved,
     ResultRow,
     RubricRow,
     RubricVersion,
     Seen,
-    Settlement,
-    Skipped,
-    SubmitOrder,
-    Submitted,
     Totals,
 )
 from gradeq.store.sql import load_queries

@@ -8,7 +8,8 @@ from typing import Any
 
 from gradeq.errors import ChangedError, ConflictError, NotFoundError
 from gradeq.model import Grade, GradeSource
-from gradeq.store.base import GradeRow, Seen, Settlement
+from gradeq.store.claims import Settlement
+from gradeq.store.rows import GradeRow, Seen
 from gradeq.store.sqlite.rows import from_grade, to_grade_row
 from gradeq.store.sqlite.tx import Tx, ids_json, tell
 

@@ -9,7 +9,8 @@ from gradeq import money
 from gradeq.days import day_of
 from gradeq.errors import NotFoundError
 from gradeq.outcome import ErrorClass
-from gradeq.store.base import Attempt, CapReached, DayRow, Need, Reserved
+from gradeq.store.claims import Attempt
+from gradeq.store.costs import CapReached, DayRow, Need, Reserved
 from gradeq.store.sqlite.rows import to_day
 from gradeq.store.sqlite.tx import Tx, as_json
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradeq.model import JobState
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
-from gradeq.store.base import Attempt, Claimed, PaidAnswer, Recovery, Settlement
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer, Recovery, Settlement
 from gradeq.store.sqlite import grades, money
 from gradeq.store.sqlite.rows import from_attempt
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from gradeq.model import JobState
-from gradeq.store.base import Claimed, Settlement
+from gradeq.store.claims import Claimed, Settlement
 from gradeq.store.overnight import Collected, Item, Night, PostState, ProviderBatch
 from gradeq.store.sqlite import outcomes, queue
 from gradeq.store.sqlite.rows import to_claimed

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from gradeq.errors import ConflictError
 from gradeq.model import NewSubmission, SubmissionStatus
-from gradeq.store.base import TAKE_BACK_SECONDS, Added, Skipped
+from gradeq.store.orders import Added, Skipped
+from gradeq.store.rows import TAKE_BACK_SECONDS
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
 _HANDED_IN = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED})

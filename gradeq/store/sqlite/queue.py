@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradeq.model import Submission, SubmissionStatus
-from gradeq.store.base import Claimed, QueuePosition, Skipped, SubmitOrder, Submitted
+from gradeq.store.claims import Claimed
+from gradeq.store.orders import Skipped, SubmitOrder, Submitted
+from gradeq.store.rows import QueuePosition
 from gradeq.store.sqlite import money, papers
 from gradeq.store.sqlite.rows import NO_DEADLINE, to_claimed, to_paper
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell

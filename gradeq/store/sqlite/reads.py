@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from gradeq.model import BatchMode, JobState, Submission, SubmissionStatus
-from gradeq.store.base import JobRow, PaperOrder, ResultRow
+from gradeq.store.rows import JobRow, PaperOrder, ResultRow
 from gradeq.store.sqlite import rows
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 

@@ -20,19 +20,16 @@ from gradeq.model import (
     Submission,
     SubmissionStatus,
 )
-from gradeq.store.base import (
-    Attempt,
+from gradeq.store.claims import Attempt, Claimed, Counters, PaidAnswer
+from gradeq.store.costs import DayRow
+from gradeq.store.rows import (
     AttemptRow,
     Backlog,
     Badges,
     BatchRow,
-    Claimed,
-    Counters,
-    DayRow,
     Event,
     GradeRow,
     JobRow,
-    PaidAnswer,
     ReleaseRow,
     RubricRow,
     RubricVersion,

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gradeq.errors import GradeqError, NotFoundError
 from gradeq.grading.documents import READABLE, Papers, read_sent
-from gradeq.store.base import Added
+from gradeq.store.orders import Added
 from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
 from gradeq.web.bodies import NewPlace
 from gradeq.web.intake import converted

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gradeq.model import BatchMode, Flag, JobState, SubmissionStatus
 from gradeq.results import why_ungraded
-from gradeq.store.base import BatchRow, JobRow, ResultRow
+from gradeq.store.rows import BatchRow, JobRow, ResultRow
 from gradeq.web.answers_work import BatchAnswer
 from gradeq.web.pages.listing import ARCHIVED, ROWS, TABS, Place, Shown
 from gradeq.web.site import Site

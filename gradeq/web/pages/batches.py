@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
 from gradeq.model import JobState
-from gradeq.store.base import BatchRow
 from gradeq.store.overview import Place
+from gradeq.store.rows import BatchRow
 from gradeq.web import api_batches
 from gradeq.web.bodies import By, Pause
 from gradeq.web.pages import spread

@@ -9,7 +9,7 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
-from gradeq.store.base import Skipped
+from gradeq.store.orders import Skipped
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
 from gradeq.web.visit import Visit

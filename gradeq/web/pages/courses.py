@@ -8,7 +8,7 @@ from itertools import groupby
 
 from starlette.responses import Response
 
-from gradeq.store.base import Badges
+from gradeq.store.rows import Badges
 from gradeq.web.visit import Visit
 
 _MOST_ROWS = 1000

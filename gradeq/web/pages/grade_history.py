@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gradeq.model import CriterionGrade, GradeSource
-from gradeq.store.base import GradeRow, ReleaseRow
+from gradeq.store.rows import GradeRow, ReleaseRow
 
 
 @dataclass(frozen=True, slots=True)

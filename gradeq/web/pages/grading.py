@@ -23,7 +23,7 @@ from gradeq.model import (
     SubmissionStatus,
 )
 from gradeq.orders import When
-from gradeq.store.base import ResultRow, RubricRow
+from gradeq.store.rows import ResultRow, RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site

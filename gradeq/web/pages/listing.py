@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, QueryParams
 
 from gradeq.errors import NotFoundError
 from gradeq.model import SubmissionStatus
-from gradeq.store.base import PaperOrder
+from gradeq.store.rows import PaperOrder
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gradeq.errors import NotFoundError
 from gradeq.model import Flag, JobState, Submission, SubmissionStatus
 from gradeq.results import why_ungraded
-from gradeq.store.base import TAKE_BACK_SECONDS, GradeRow, ResultRow, Seen
+from gradeq.store.rows import TAKE_BACK_SECONDS, GradeRow, ResultRow, Seen
 from gradeq.web.grade_edits import Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted

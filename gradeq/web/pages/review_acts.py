@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gradeq.errors import ChangedError, ConflictError, GradeqError
 from gradeq.model import JobState, Submission
-from gradeq.store.base import Seen
+from gradeq.store.rows import Seen
 from gradeq.web.grade_edits import Start, blank
 from gradeq.web.pages.review import Opened, opened_at, render
 from gradeq.web.pages.review_form import Typed, change_in

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from gradeq.errors import InputError, NotFoundError, RubricError, StoreError
 from gradeq.model import Submission
-from gradeq.store.base import RubricVersion
+from gradeq.store.rows import RubricVersion
 from gradeq.web.pages import rubric_check
 from gradeq.web.pages.rubric_check import FIRST, SHORT, Checked
 from gradeq.web.pages.rubric_desk import Desk, desk_of

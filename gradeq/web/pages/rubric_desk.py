@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from starlette.responses import Response
 
 from gradeq.errors import Mistake, NotFoundError
-from gradeq.store.base import RubricVersion
+from gradeq.store.rows import RubricVersion
 from gradeq.web.pages.rubric_check import FIRST, SHORT, place_of
 from gradeq.web.visit import Visit
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from gradeq.clock import ManualClock
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import Claimed, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed
 
 from .base import Suite
 from .helpers import (

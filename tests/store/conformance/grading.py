@@ -9,7 +9,8 @@ import pytest
 from gradeq.clock import ManualClock
 from gradeq.errors import ChangedError, ConflictError, NotFoundError
 from gradeq.model import Flag, Grade, GradeSource, SubmissionStatus
-from gradeq.store.base import ReleaseRow, Seen, Store
+from gradeq.store.base import Store
+from gradeq.store.rows import ReleaseRow, Seen
 
 from .base import Suite
 from .helpers import (

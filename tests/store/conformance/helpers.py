@@ -8,16 +8,10 @@ from typing import Any, Protocol
 from gradeq.limiter.base import Usage
 from gradeq.model import CriterionGrade, Evidence, Flag, Grade, JobState, NewSubmission
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import (
-    Attempt,
-    Badges,
-    Claimed,
-    PaidAnswer,
-    Settlement,
-    Store,
-    SubmitOrder,
-    Submitted,
-)
+from gradeq.store.base import Store
+from gradeq.store.claims import Attempt, Claimed, PaidAnswer, Settlement
+from gradeq.store.orders import SubmitOrder, Submitted
+from gradeq.store.rows import Badges
 
 COURSE, ASSIGNMENT, POOL = "biology", "essay-1", "anthropic:claude"
 LEASE = 60.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from gradeq.clock import ManualClock
 from gradeq.model import JobState
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
-from gradeq.store.base import Claimed, Recovery, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed, Recovery
 
 from .base import Suite
 from .helpers import (

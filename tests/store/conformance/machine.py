@@ -16,7 +16,9 @@ from gradeq.clock import ManualClock
 from gradeq.errors import ConflictError
 from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import Claimed, GradeRow, Recovery, Settlement, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed, Recovery, Settlement
+from gradeq.store.rows import GradeRow
 
 from .helpers import KEY, LEASE, POOL, answer, attempt, current, paper, sound, submit
 from .model import JobModel, Model, PaperModel

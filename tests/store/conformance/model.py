@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gradeq.model import JobState, SubmissionStatus
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter
-from gradeq.store.base import Claimed, Settlement
+from gradeq.store.claims import Claimed, Settlement
 
 OPEN = (JobState.PENDING, JobState.PROCESSING)
 GRADABLE = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)

@@ -11,16 +11,10 @@ from gradeq.clock import ManualClock
 from gradeq.days import day_of, next_midnight_ms
 from gradeq.errors import NotFoundError
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import (
-    BatchRow,
-    CapReached,
-    Claimed,
-    DayRow,
-    Need,
-    Reserved,
-    Settlement,
-    Store,
-)
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed, Settlement
+from gradeq.store.costs import CapReached, DayRow, Need, Reserved
+from gradeq.store.rows import BatchRow
 
 from .base import Suite
 from .helpers import (

@@ -18,7 +18,9 @@ from gradeq.clock import ManualClock
 from gradeq.days import day_of
 from gradeq.limiter.base import Usage
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import CapReached, Claimed, Need, Reserved, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed
+from gradeq.store.costs import CapReached, Need, Reserved
 
 from .helpers import KEY, LEASE, again, answer, attempt, claim, done, items, sound
 

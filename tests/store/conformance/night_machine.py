@@ -18,7 +18,8 @@ from gradeq.clock import ManualClock
 from gradeq.errors import ConflictError
 from gradeq.model import JobState
 from gradeq.outcome import Counter as Counted
-from gradeq.store.base import Claimed, Settlement, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed, Settlement
 from gradeq.store.overnight import Collected, Item
 
 from .helpers import GRADE, KEY, LEASE, POOL, answer, attempt, queued, sound

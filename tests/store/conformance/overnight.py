@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from gradeq.clock import ManualClock
 from gradeq.model import BatchMode, JobState
 from gradeq.outcome import Counter
-from gradeq.store.base import Claimed, Recovery, Store, Submitted
+from gradeq.store.base import Store
+from gradeq.store.claims import Claimed, Recovery
+from gradeq.store.orders import Submitted
 from gradeq.store.overnight import Collected, Item, PostState, ProviderBatch
 
 from .base import Suite

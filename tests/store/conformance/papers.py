@@ -9,7 +9,8 @@ import pytest
 from gradeq.clock import ManualClock
 from gradeq.errors import ConflictError
 from gradeq.model import SubmissionStatus
-from gradeq.store.base import Added, Store
+from gradeq.store.base import Store
+from gradeq.store.orders import Added
 
 from .base import Suite
 from .helpers import (

@@ -7,7 +7,8 @@ from typing import Any
 from gradeq.clock import ManualClock
 from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import ErrorClass
-from gradeq.store.base import Backlog, Badges, PaperOrder, Store, Totals
+from gradeq.store.base import Store
+from gradeq.store.rows import Backlog, Badges, PaperOrder, Totals
 
 from .base import Suite
 from .helpers import (

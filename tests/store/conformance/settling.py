@@ -9,7 +9,8 @@ import pytest
 from gradeq.clock import ManualClock
 from gradeq.model import Grade, JobState
 from gradeq.outcome import Counter, ErrorClass
-from gradeq.store.base import Settlement, Store
+from gradeq.store.base import Store
+from gradeq.store.claims import Settlement
 
 from .base import Suite
 from .helpers import (

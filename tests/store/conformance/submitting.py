@@ -7,7 +7,8 @@ import pytest
 from gradeq.clock import ManualClock
 from gradeq.errors import StoreError
 from gradeq.model import BatchStatus, JobState, SubmissionStatus
-from gradeq.store.base import Store, SubmitOrder
+from gradeq.store.base import Store
+from gradeq.store.orders import SubmitOrder
 
 from .base import Suite
 from .helpers import (
