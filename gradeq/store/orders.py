@@ -1,0 +1,77 @@
+"""What is handed in and queued, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradeq.model import DEFAULT_GRADER, DEFAULT_OWNER, GRADING
+from gradeq.outcome import MAX_ATTEMPTS
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of one imported paper.
+
+    `change` is created, unchanged, replaced or refused; `reason` says why it was refused.
+    """
+
+    id: int
+    external_id: str
+    change: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitOrder:
+    """Work to be queued together: either `submission_ids` or `payloads` of another job kind.
+
+    `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
+    `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
+    Without `again`, papers that are graded by now are skipped. `cost_cap` is what the batch's calls
+    may cost together. With `fallback_at` (wall milliseconds) it is an overnight batch until then.
+    """
+
+    submission_ids: Sequence[int] = ()
+    payloads: Sequence[Mapping[str, Any]] = ()
+    grader: str = DEFAULT_GRADER
+    pool: str = DEFAULT_GRADER
+    kind: str = GRADING
+    owner: str = DEFAULT_OWNER
+    rubric_id: int | None = None
+    interactive: bool = False
+    priority: int = 5
+    deadline: int | None = None
+    run_at: int | None = None
+    max_attempts: int = MAX_ATTEMPTS
+    idempotency_key: str | None = None
+    again: bool = True
+    cost_cap: float | None = None
+    fallback_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A submission that was not touched, and why: one of the stable words of `code`."""
+
+    submission_id: int
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to a SubmitOrder. `job_ids` has one id per accepted submission or payload, in
+    order: of a new job, or of the open job that was there before. `created` counts the new ones.
+    """
+
+    batch_id: int
+    job_ids: tuple[int, ...]
+    created: int
+    skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def id(self) -> int:
+        """The batch's id."""
+        return self.batch_id
