@@ -22,7 +22,7 @@ from bench.bench_service import Daemon, send
 from bench.pages import report
 from bench.pages.clients import watched
 from bench.pages.school import School, build
-from bench.pages.visits import BADGES, Address, addresses
+from bench.pages.visits import Address, addresses
 from bench.pages.weight import Weight, fetch, weigh
 
 

@@ -44,10 +44,10 @@ def addresses(school: School) -> Mapping[str, Address]:
         "30,000 papers: graded, search, by student": lambda n: _search(n, sort="student"),
         "30,000 papers: released": _tab(tab="released"),
         "30,000 papers: archived": _tab(tab="archived"),
-        "5,000 papers: graded, by score": lambda n: f"{MIDDLE}?tab=graded&sort=score",
+        "5,000 papers: graded, by score": _always(f"{MIDDLE}?tab=graded&sort=score"),
         "confirm 50 papers": lambda n: _confirm([("paper", i) for i in submitted[n : n + 50]]),
-        "confirm all submitted of 30,000": lambda n: _confirm([("all", 1)]),
-        "confirm all graded of 30,000": lambda n: _confirm([("all", 1), ("tab", "graded")]),
+        "confirm all submitted of 30,000": _always(_confirm([("all", 1)])),
+        "confirm all graded of 30,000": _always(_confirm([("all", 1), ("tab", "graded")])),
         "review, doubtful first": lambda n: f"/submissions/{graded[n * 97 % len(graded)]}",
         "review, by student": lambda n: (
             f"/submissions/{graded[n * 89 % len(graded)]}?tab=graded&order=student"
