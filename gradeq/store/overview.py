@@ -25,8 +25,8 @@ class Place:
 class Candidate:
     """What decides whether a paper can be graded. `name`: its student's, or its own id.
 
-    `has_words` is False also for a text with NULs or one that does not begin with a plain letter
-    or digit: whether such a one is blank, and how long, only the text itself tells.
+    `has_words` is False also for a text that does not begin with a plain letter or digit: whether
+    such a one is blank, only the text itself tells.
     """
 
     id: int
@@ -35,7 +35,7 @@ class Candidate:
     is_archived: bool
     is_queued: bool
     by_person: bool
-    characters: int
+    bytes: int
     has_words: bool
 
 

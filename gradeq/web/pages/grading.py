@@ -119,10 +119,10 @@ async def _sorted_out(
     papers = await site.store.overview.candidates(chosen)
     longest = MOST_CHARACTERS if all(one.needs_rubric for one in graders) else math.inf
     papers = await site.store.overview.candidates(chosen)
-    odd = await _odd(site, [one.id for one in papers if not one.has_words], longest)
+    to_read = [one.id for one in papers if not one.has_words or one.bytes > longest]
+    unreadable = await _unreadable(site, to_read, longest)
     for paper in papers:
-        reason = _why_not(paper, shown) or odd.get(paper.id)
-        found.take(paper, reason or ("too_long" if paper.characters > longest else None))
+        found.take(paper, _why_not(paper, shown) or unreadable.get(paper.id))
     return found
 
 
@@ -141,17 +141,17 @@ def _why_not(paper: Candidate, shown: Shown) -> str | None:
     return None
 
 
-async def _odd(site: Site, ids: Sequence[int], longest: float) -> Mapping[int, str]:
+async def _unreadable(site: Site, ids: Sequence[int], longest: float) -> Mapping[int, str]:
     """Of these, the papers that no grader could read, each with a word for the reason."""
     found: dict[int, str] = {}
     for start in range(0, len(ids), _PAGE):
         rows = await site.store.results(ids[start : start + _PAGE])
         papers = [row.submission for row in rows]
-        found |= await asyncio.to_thread(_unreadable, papers, longest)
+        found |= await asyncio.to_thread(_unreadable_of, papers, longest)
     return found
 
 
-def _unreadable(papers: Sequence[Submission], longest: float) -> dict[int, str]:
+def _unreadable_of(papers: Sequence[Submission], longest: float) -> dict[int, str]:
     blank = {one.id: "blank" for one in papers if is_blank(normalise(one.text))}
     return {one.id: "too_long" for one in papers if len(one.text) > longest} | blank
 

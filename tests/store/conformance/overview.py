@@ -62,7 +62,7 @@ class OverviewSuite(Suite):
         assert [one.id for one in found if one.by_person] == [edited]
         assert [one.id for one in found if one.is_queued] == others[:1]
         assert [one.id for one in found if one.is_archived] == others[1:2]
-        has_words = [True, True, True, False, False, False, False, False, True]
+        has_words = [True, True, True, False, False, False, True, False, True]
         assert [one.has_words for one in found] == has_words
         assert found[-1] == Candidate(
             others[-1], "p6", SubmissionStatus.SUBMITTED, False, False, False, 4, True
