@@ -86,6 +86,8 @@ async def confirm(visit: Visit) -> Response:
         here=partial(visit.url, *place.parts),
         shown=shown,
         ids=found.ids,
+        # A filter of the template would escape each of thousands.
+        papers=" ".join(map(str, found.ids)),
         left_out=found.left_out,
         most_named=_MOST_NAMED,
         rubric=rubric,
@@ -121,12 +123,13 @@ async def _sorted_out(
     papers = await site.store.overview.candidates(chosen)
     to_read = [one.id for one in papers if not one.has_words or one.bytes > longest]
     unreadable = await _unreadable(site, to_read, longest)
+    is_first_time = shown.status is SubmissionStatus.SUBMITTED
     for paper in papers:
-        found.take(paper, _why_not(paper, shown) or unreadable.get(paper.id))
+        found.take(paper, _why_not(paper, is_first_time) or unreadable.get(paper.id))
     return found
 
 
-def _why_not(paper: Candidate, shown: Shown) -> str | None:
+def _why_not(paper: Candidate, is_first_time: bool) -> str | None:
     """A word of the section grading.why for a paper that will not be graded, whatever is in it."""
     if paper.is_archived:
         return "archived"
@@ -136,7 +139,7 @@ def _why_not(paper: Candidate, shown: Shown) -> str | None:
         return "queued"
     if paper.by_person:
         return "person"
-    if paper.status is SubmissionStatus.GRADED and shown.status is SubmissionStatus.SUBMITTED:
+    if is_first_time and paper.status is SubmissionStatus.GRADED:
         return "graded"
     return None
 
