@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,22 @@ WORDS = Path(__file__).parent / "words"
 LANGUAGE_COOKIE = "gradeq_language"
 DEFAULT_LANGUAGE = "en"
 _Texts = Mapping[str, Any]
+_Decimal = Callable[[float, Locale], str]
+
+
+def _decimal(value: float, locale: Locale) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 @dataclass(frozen=True)
 class Wording:
     """One language. `texts` are its entries by dotted key; an entry with a count has a form for
-    each plural category of the language (CLDR)."""
+    each plural category of the language (CLDR); `decimal` writes numbers in a locale's form."""
 
     language: str
     texts: _Texts
     locale: Locale
+    decimal: _Decimal = _decimal
 
     def text(self, key: str, **values: Any) -> str:
         """The text of `key` with `values` in their places; `n` also chooses the plural form.
@@ -46,7 +53,7 @@ class Wording:
 
     def number(self, value: float, digits: int = 2) -> str:
         """With at most so many digits after the point."""
-        return str(format_decimal(round(value, digits), locale=self.locale))
+        return self.decimal(round(value, digits), self.locale)
 
     def share(self, value: float) -> str:
         """A share between 0 and 1 as whole percent."""
@@ -79,8 +86,10 @@ class Languages:
     """All catalogues, and which one a reader wants."""
 
     def __init__(self, folder: Path = WORDS) -> None:
+        # A page of a long list has hundreds of numbers, most of them small and alike.
+        decimal = lru_cache(maxsize=8192)(_decimal)
         self._known = {
-            path.name: Wording(path.name, _texts(path), Locale.parse(path.name))
+            path.name: Wording(path.name, _texts(path), Locale.parse(path.name), decimal)
             for path in sorted(folder.iterdir())
         }
 
