@@ -14,7 +14,7 @@ MOST_MS = 100.0
 LEGEND = (
     f"Milliseconds until the whole answer is read, and p95 as a share of {MOST_MS:.0f} ms; "
     "milliseconds of the daemon's CPU for one answer while nothing is graded, which other programs "
-    "on the machine hardly change; "
+    "on the machine change far less; "
     f"kB over the wire at a first visit with all files, as a share of {MOST_BYTES // 1000} kB, and "
     "at a second visit."
 )
