@@ -247,15 +247,15 @@ async def test_every_call_may_fail_and_none_raises(
     simulator = await simulate()
     batch_id = await post(batches_at(simulator.url, kind), 1)
     simulator.change(fail=fault)
-    patience = {"timeout_seconds": 0.2} if fault == "hang" else {}
+    patience = {"timeout_seconds": 1.0} if fault == "hang" else {}
     provider = batches_at(simulator.url, kind, **patience)
-    came = [
-        await provider.post(INTENT, entries(1)),
-        await provider.find(INTENT, since_ms=clock.now_ms(), entries=1),
-        await provider.progress(batch_id),
-        await provider.cancel(batch_id),
-        *[each async for each in provider.outcomes(batch_id)],
-    ]
+    came = await asyncio.gather(
+        provider.post(INTENT, entries(1)),
+        provider.find(INTENT, since_ms=clock.now_ms(), entries=1),
+        provider.progress(batch_id),
+        provider.cancel(batch_id),
+        anext(provider.outcomes(batch_id)),
+    )
     assert [(each.error, each.status) for each in came] == [(error, status)] * 5
     assert all(KEY not in each.reason for each in came)
 
