@@ -245,17 +245,21 @@ async def test_every_call_may_fail_and_none_raises(
     simulate, batches_at, kind, clock, fault, error, status
 ):
     simulator = await simulate()
-    batch_id = await post(batches_at(simulator.url, kind), 1)
+    patient = batches_at(simulator.url, kind)
+    ended_id = await post(patient, 1)
+    clock.advance(60)
+    await ended(patient, ended_id)
+    open_id = await post(patient, 1)
     simulator.change(fail=fault)
-    patience = {"timeout_seconds": 1.0} if fault == "hang" else {}
+    patience = {"timeout_seconds": 0.5} if fault == "hang" else {}
     provider = batches_at(simulator.url, kind, **patience)
-    came = await asyncio.gather(
-        provider.post(INTENT, entries(1)),
-        provider.find(INTENT, since_ms=clock.now_ms(), entries=1),
-        provider.progress(batch_id),
-        provider.cancel(batch_id),
-        anext(provider.outcomes(batch_id)),
-    )
+    came = [
+        await provider.post(INTENT, entries(1)),
+        await provider.find(INTENT, since_ms=clock.now_ms(), entries=1),
+        await provider.progress(open_id),
+        await provider.cancel(open_id),
+        *[each async for each in provider.outcomes(ended_id)],
+    ]
     assert [(each.error, each.status) for each in came] == [(error, status)] * 5
     assert all(KEY not in each.reason for each in came)
 
