@@ -115,6 +115,7 @@ CREATE TABLE batches (
     paused_at       INTEGER,
     paused_by       TEXT,
     pause_reason    TEXT,
+    pause_cause     TEXT,
     cancelled_at    INTEGER,
     archived_at     INTEGER,
     finished_at     INTEGER,
@@ -146,6 +147,7 @@ CREATE TABLE batches (
     CHECK (total = ready + waiting + processing + completed + failed + cancelled),
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
+    CHECK (pause_reason IS NOT NULL OR pause_cause IS NULL),
     CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
     CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
     CHECK (mode = 'live' OR fallback_at IS NOT NULL)

@@ -34,6 +34,7 @@ class PaperRow:
     student: str
     state: JobState
     tries: int
+    error: str | None
     reason: str | None
     due_at: int | None
     finished_at: int | None

@@ -8,6 +8,8 @@ from gradeq.model import BatchStatus
 from gradeq.store.rows import BatchRow
 from gradeq.web.site import Site
 from gradeq.web.waiting import batch_answer
+from gradeq.web.why import NOTHING, Why, of_batch
+from gradeq.web.wording import Wording
 
 _MINUTE_MS = 60_000
 _HELD = ("paused", "parked", "no_grader")
@@ -19,10 +21,10 @@ class Progress:
 
     `per_minute` is the pace of its pool in the last minute, or the batch's own once it is over;
     None while there is none. `limited_by` is a word of the limiter or of `waiting.batch_answer`,
-    `text` the same in a sentence of the engine's; both are None once it is over, as are
-    `paused_by` and `pause_reason` unless it is paused.
+    None once it is over, as is `paused_by` unless it is paused; `why` tells more of either.
     """
 
+    batch_id: int
     status: BatchStatus
     total: int
     ended: int
@@ -31,9 +33,8 @@ class Progress:
     per_minute: float | None = None
     eta_seconds: float | None = None
     limited_by: str | None = None
-    text: str | None = None
     paused_by: str | None = None
-    pause_reason: str | None = None
+    why: Why = NOTHING
 
     @property
     def share(self) -> float:
@@ -46,10 +47,13 @@ class Progress:
         return self.limited_by in _HELD
 
 
-def progress_of(site: Site, row: BatchRow) -> Progress:
+def progress_of(site: Site, row: BatchRow, words: Wording) -> Progress:
     """How `row` stands now, and what holds it up."""
     answer = batch_answer(site, row)
+    pool = site.engine.pools.get(row.pool)
+    reading = None if pool is None else pool.reading()
     return Progress(
+        batch_id=row.id,
         status=row.status,
         total=row.total,
         ended=row.completed + row.failed + row.cancelled,
@@ -58,9 +62,8 @@ def progress_of(site: Site, row: BatchRow) -> Progress:
         per_minute=_pace(site, row),
         eta_seconds=answer.eta_seconds,
         limited_by=answer.limited_by,
-        text=answer.text,
         paused_by=None if row.finished_at else row.paused_by,
-        pause_reason=None if row.finished_at else row.pause_reason,
+        why=of_batch(words, row, answer.limited_by, reading),
     )
 
 

@@ -52,18 +52,20 @@ SELECT b.*, o.name AS owner, v.status,
  ORDER BY +b.id
 
 -- name: batch_pause
-UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now
+UPDATE batches
+   SET paused_at = :now, paused_by = :by, pause_reason = :reason, pause_cause = :cause,
+       updated_at = :now
  WHERE id = :id AND paused_at IS NULL AND cancelled_at IS NULL AND finished_at IS NULL
 
 -- name: batch_resume
 UPDATE batches
-   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        failure_cause = NULL, failure_streak = 0, updated_at = :now
  WHERE id = :id AND paused_at IS NOT NULL
 
 -- name: batch_cancel
 UPDATE batches
-   SET cancelled_at = :now, paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET cancelled_at = :now, paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        updated_at = :now
  WHERE id = :id AND cancelled_at IS NULL AND finished_at IS NULL
 
@@ -86,7 +88,7 @@ UPDATE batches SET pool = :pool
 
 -- name: batches_resume_stuck
 UPDATE batches
-   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        failure_cause = NULL, failure_streak = 0, updated_at = :now
  WHERE pool = :pool AND finished_at IS NULL
    AND paused_by = 'gradeq' AND failure_cause <> :other_cause AND failure_streak >= :streak
@@ -100,8 +102,8 @@ VALUES (:pool, :state, :reading, :now)
 
 -- name: pool_unpark
 UPDATE limiter_state
-   SET state = json_set(state, '$.parked_reason', NULL, '$.parked_until_ms', NULL,
-                        '$.parked_for', NULL),
+   SET state = json_set(state, '$.parked_reason', NULL, '$.parked_cause', NULL,
+                        '$.parked_until_ms', NULL, '$.parked_for', NULL),
        updated_at = :now
  WHERE pool = :pool AND json_extract(state, '$.parked_reason') IS NOT NULL
 

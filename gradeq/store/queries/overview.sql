@@ -11,7 +11,7 @@ SELECT w.value AS batch_id, a.course, a.name AS assignment,
 -- name: batch_papers
 SELECT j.id AS job_id, j.submission_id, coalesce(s.external_id, '') AS external_id,
        coalesce(s.student, '') AS student, j.state,
-       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.reason,
+       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.error, j.reason,
        CASE WHEN j.waiting = 1 THEN j.run_at END AS due_at, j.finished_at
   FROM jobs j LEFT JOIN submissions s ON s.id = j.submission_id
  WHERE j.batch_id = :batch_id AND (:state IS NULL OR j.state = :state) AND j.id > :after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.responses import Response
 
@@ -11,7 +12,7 @@ from gradeq.errors import NotFoundError
 from gradeq.model import JobState
 from gradeq.store.overview import Place
 from gradeq.store.rows import BatchRow
-from gradeq.web import api_batches
+from gradeq.web import api_batches, why
 from gradeq.web.bodies import By, Pause
 from gradeq.web.pages import spread
 from gradeq.web.paths import id_in
@@ -65,7 +66,7 @@ async def show_all(visit: Visit) -> Response:
         "batches.html",
         after=after,
         before=before,
-        runs=[Run(row, places.get(row.id), progress_of(visit.site, row)) for row in page],
+        runs=[_run(visit, row, places.get(row.id)) for row in page],
         next=page[-1].id if len(rows) > len(page) else None,
         sees_all=_only_of(visit.person) is None,
     )
@@ -84,8 +85,9 @@ async def show(visit: Visit) -> Response:
     return visit.show(
         "batch.html",
         after=after,
-        run=Run(row, places.get(row.id), progress_of(visit.site, row)),
+        run=_run(visit, row, places.get(row.id)),
         papers=papers[:_PAPERS],
+        why_of=partial(why.of_job, visit.words),
         next=papers[_PAPERS - 1].job_id if len(papers) > _PAPERS else None,
         state=state,
         states=list(JobState),
@@ -93,6 +95,10 @@ async def show(visit: Visit) -> Response:
         times=await spread.times(visit, row.id) if is_whole else None,
         scores=await spread.scores(visit, row.id) if is_whole else None,
     )
+
+
+def _run(visit: Visit, row: BatchRow, place: Place | None) -> Run:
+    return Run(row, place, progress_of(visit.site, row, visit.words))
 
 
 async def pause(visit: Visit) -> Response:
