@@ -60,7 +60,7 @@ def create_app(
     """
     key = None if token is None else Key(token)
     signing = Signing(engine.store, engine.clock, key, local_key)
-    views = Views(signing if identity is None else None)
+    views = Views(signing if identity is None else None, engine.currency)
     site = Site(engine, Feed(engine.store), identity or signing, heartbeat_seconds)
     app = Starlette(
         routes=list(_routes(site, views)),

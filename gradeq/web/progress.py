@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gradeq.model import BatchStatus
 from gradeq.store.rows import BatchRow
+from gradeq.web.answers_work import BatchAnswer
 from gradeq.web.site import Site
 from gradeq.web.waiting import batch_answer
 from gradeq.web.why import NOTHING, Why, of_batch
@@ -19,8 +20,8 @@ _HELD = ("paused", "parked", "no_grader")
 class Progress:
     """A batch at one instant. `ended` of `total` are over, `failed` of them without a grade.
 
-    `per_minute` is the pace of its pool in the last minute, or the batch's own once it is over;
-    None while there is none. `limited_by` is a word of the limiter or of `waiting.batch_answer`,
+    `per_minute` is how many of it ended lately, or all the time once it is over; None while there
+    is none. `limited_by` is a word of the limiter or of `waiting.batch_answer`,
     None once it is over, as is `paused_by` unless it is paused; `why` tells more of either.
     """
 
@@ -59,7 +60,7 @@ def progress_of(site: Site, row: BatchRow, words: Wording) -> Progress:
         ended=row.completed + row.failed + row.cancelled,
         failed=row.failed,
         processing=row.processing,
-        per_minute=_pace(site, row),
+        per_minute=_pace(row, answer),
         eta_seconds=answer.eta_seconds,
         limited_by=answer.limited_by,
         paused_by=None if row.finished_at else row.paused_by,
@@ -67,11 +68,8 @@ def progress_of(site: Site, row: BatchRow, words: Wording) -> Progress:
     )
 
 
-def _pace(site: Site, row: BatchRow) -> float | None:
-    if row.finished_at is not None:
-        minutes = max(1, row.finished_at - row.created_at) / _MINUTE_MS
-        return row.completed / minutes if row.completed else None
-    pool = site.engine.pools.get(row.pool)
-    if pool is None or row.paused_at is not None or row.posted:
-        return None
-    return pool.reading().last_minute.answered_per_second * 60 or None
+def _pace(row: BatchRow, answer: BatchAnswer) -> float | None:
+    if row.finished_at is None:
+        return answer.per_minute
+    minutes = max(1, row.finished_at - row.created_at) / _MINUTE_MS
+    return row.completed / minutes if row.completed else None
