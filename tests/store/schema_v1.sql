@@ -447,6 +447,15 @@ SELECT id AS batch_id,
             ELSE 'completed_with_errors' END AS status
   FROM batches;
 
+-- A batch with what is kept elsewhere: its owner's name, its status, what a provider's batch API has.
+CREATE VIEW batch_rows AS
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id;
+
 -- Badges ---------------------------------------------------------------------------------------
 
 CREATE TRIGGER submission_counted AFTER INSERT ON submissions WHEN NEW.archived_at IS NULL

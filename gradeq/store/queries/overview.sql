@@ -1,12 +1,9 @@
--- A batch is nearly always one assignment's; to look at every job would take too long for a list.
 -- name: batch_places
-SELECT w.value AS batch_id, a.course, a.name AS assignment,
-       (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value ORDER BY j.id DESC LIMIT 1)
-       = a.id AS is_only
+SELECT x.batch_id, a.course, a.name AS assignment
   FROM json_each(:batch_ids) w
-  JOIN assignments a
-    ON a.id = (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value
-                ORDER BY j.id LIMIT 1)
+  JOIN batch_assignments x ON x.batch_id = w.value
+  JOIN assignments a ON a.id = x.assignment_id
+ ORDER BY x.batch_id, a.course, a.name
 
 -- name: batch_papers
 SELECT j.id AS job_id, j.submission_id, coalesce(s.external_id, '') AS external_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ from gradeq.web.visit import Visit
 
 _BATCHES = 20
 _PAPERS = 50
+MOST_NAMED = 3
 _SOMEONE = "someone"
 _NOW = "now"
 _Change = Callable[[Site, int, str], Awaitable[object]]
@@ -33,8 +34,13 @@ class Run:
     """A batch with what people want to know of it, and what they may do to it."""
 
     row: BatchRow
-    place: Place | None
+    places: Sequence[Place]
     progress: Progress
+
+    @property
+    def named(self) -> Sequence[Place]:
+        """The assignments that its title names."""
+        return self.places[:MOST_NAMED]
 
     @property
     def is_open(self) -> bool:
@@ -66,7 +72,7 @@ async def show_all(visit: Visit) -> Response:
         "batches.html",
         after=after,
         before=before,
-        runs=[_run(visit, row, places.get(row.id)) for row in page],
+        runs=[_run(visit, row, places.get(row.id, ())) for row in page],
         next=page[-1].id if len(rows) > len(page) else None,
         sees_all=_only_of(visit.person) is None,
     )
@@ -85,7 +91,7 @@ async def show(visit: Visit) -> Response:
     return visit.show(
         "batch.html",
         after=after,
-        run=_run(visit, row, places.get(row.id)),
+        run=_run(visit, row, places.get(row.id, ())),
         papers=papers[:_PAPERS],
         why_of=partial(why.of_job, visit.words),
         next=papers[_PAPERS - 1].job_id if len(papers) > _PAPERS else None,
@@ -97,8 +103,8 @@ async def show(visit: Visit) -> Response:
     )
 
 
-def _run(visit: Visit, row: BatchRow, place: Place | None) -> Run:
-    return Run(row, place, progress_of(visit.site, row, visit.words))
+def _run(visit: Visit, row: BatchRow, places: Sequence[Place]) -> Run:
+    return Run(row, places, progress_of(visit.site, row, visit.words))
 
 
 async def pause(visit: Visit) -> Response:
