@@ -367,6 +367,7 @@ CREATE TABLE grades (
     criteria      TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(criteria)),
     feedback      TEXT NOT NULL DEFAULT '',
     flags         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flags)),
+    confidence    REAL CHECK (confidence BETWEEN 0 AND 1),
     edited_by     TEXT,
     -- Who found a machine's grade right as it is. A person's own counts as reviewed without.
     reviewed_at   INTEGER,

@@ -19,8 +19,9 @@ from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState, Setup, outdated
-from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.model import DEFAULT_GRADER, GRADING, LEXICAL_GRADER, Flag
 from gradeq.money import Caps
+from gradeq.outcome import MAX_ATTEMPTS
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
 from gradeq.providers.batching import BatchProvider
@@ -91,7 +92,7 @@ class Assembly:
         self._note: Callable[[Pool], None] | None = None
 
     def register(self, registration: Registration) -> None:
-        if registration.name in self._registered or registration.name in self._model_names():
+        if registration.name in self.names():
             raise ConflictError(f"a grader named {registration.name!r} is registered already")
         self._registered[registration.name] = registration
 
@@ -102,17 +103,18 @@ class Assembly:
 
     def names(self) -> Iterator[str]:
         yield from self._model_names()
+        yield LEXICAL_GRADER
         yield from self._registered
 
     def needs_rubric(self, grader: str) -> bool:
-        return grader in self._model_names()
+        return grader == LEXICAL_GRADER or grader in self._model_names()
 
     def handler(self, grader: str) -> Handler:
         """Raises NotFoundError, naming the graders there are."""
         try:
             return self.handlers[grader]
         except KeyError:
-            known = ", ".join(sorted(self.names())) or "none; configure a provider first"
+            known = ", ".join(sorted(self.names()))
             raise NotFoundError(f"there is no grader {grader!r} here (known: {known})") from None
 
     def timeout(self, grader: str) -> float | None:
@@ -180,6 +182,7 @@ class Assembly:
             self._states[name] = self._states[name].unparked()
             await go_on(store, name)
         await self._build_model_handlers(store, rubric, self._opened)
+        self.handlers[LEXICAL_GRADER] = self._coded_handler(_lexical(store, rubric))
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
         await self.move_work(store)
@@ -313,6 +316,21 @@ class Assembly:
         if self._default is not None:
             named[DEFAULT_GRADER] = self._default
         return named
+
+
+def _lexical(store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> Registration:
+    """The grader that is always there: it needs no provider."""
+    from gradeq.handlers.lexical import LexicalWork  # noqa: PLC0415 - few need it
+
+    return Registration(
+        LEXICAL_GRADER,
+        GRADING,
+        LexicalWork(store, rubric),
+        max_attempts=MAX_ATTEMPTS,
+        timeout=60.0,
+        concurrency=5,
+        requests_per_minute=None,
+    )
 
 
 def _setups(opened: Mapping[str, _Opened]) -> dict[str, Setup]:

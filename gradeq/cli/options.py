@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
@@ -36,6 +37,13 @@ overnight_option = click.option(
     "--overnight",
     is_flag=True,
     help="Through the provider's batch API: half the price, done within a day.",
+)
+grader_option = click.option(
+    "--grader",
+    type=click.Choice([DEFAULT_GRADER, LEXICAL_GRADER]),
+    default=DEFAULT_GRADER,
+    show_default=True,
+    help="A model, or lexical: short answers by their words, provisionally, without any model.",
 )
 grace_option = click.option(
     "--grace",

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gradeq.model import BatchMode, BatchStatus, Grade, GradeSource, JobState, Submission
+from gradeq.model import (
+    BatchMode,
+    BatchStatus,
+    CriterionGrade,
+    Grade,
+    GradeSource,
+    JobState,
+    Submission,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,14 @@ class BatchRow:
     fallback_at: int | None
     posted: int
     answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A paper's text, and the levels that a person gave it or found right."""
+
+    text: str
+    criteria: tuple[CriterionGrade, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,9 @@ UPDATE grades SET current = 0
 
 -- name: grade_insert
 INSERT INTO grades (version, current, source, grader, job_id, attempt_id, rubric_id, request_key,
-                    model, score, max_score, criteria, feedback, flags, edited_by, created_at,
-                    submission_id, paper_version)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, version FROM submissions WHERE id = ?
+                    model, score, max_score, criteria, feedback, flags, confidence, edited_by,
+                    created_at, submission_id, paper_version)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, version FROM submissions WHERE id = ?
 
 -- name: grades_of
 SELECT * FROM grades WHERE submission_id = :submission_id ORDER BY version DESC
@@ -98,6 +98,17 @@ SELECT t.submission_id, count(*) AS attempts, sum(t.input_tokens) AS input_token
 
 -- name: grade_current
 SELECT g.* FROM grades g WHERE g.submission_id = :submission_id AND g.current = 1
+
+-- name: grades_by_people
+SELECT p.text, g.criteria
+  FROM assignments a
+  JOIN submissions s ON s.assignment_id = a.id AND s.archived_at IS NULL
+                    AND s.status IN ('graded', 'released')
+  JOIN grades g ON g.submission_id = s.id AND g.current = 1 AND g.paper_version = s.version
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE a.rubric_id = :rubric_id
+   AND (g.source = 'person' OR g.reviewed_by IS NOT NULL OR s.status = 'released')
+ ORDER BY s.id LIMIT :limit
 
 -- name: grade_review
 UPDATE grades SET reviewed_at = :now, reviewed_by = :by WHERE id = :id

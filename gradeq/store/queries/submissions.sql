@@ -196,9 +196,13 @@ SELECT s.id
  WHERE a.course = :course AND a.name = :name
    AND s.archived_at IS NULL AND s.status = :status
  -- A flag of any grade of this text counts: an edit must not move a paper while somebody walks
- -- through. That a model was simulated is true of all papers or none, so it orders nothing.
+ -- through. That a model was simulated, or a grade provisional, is true of all
+ -- papers or none, so it orders nothing. After the flagged, the least sure come first.
  ORDER BY :doubtful_first AND EXISTS (
               SELECT 1 FROM grades g
                WHERE g.submission_id = s.id AND g.paper_version = s.version
-                 AND g.flags NOT IN ('[]', '["simulated"]')) DESC,
+                 AND g.flags NOT IN ('[]', '["simulated"]', '["provisional"]')) DESC,
+          CASE WHEN :doubtful_first THEN (
+              SELECT min(g.confidence) FROM grades g
+               WHERE g.submission_id = s.id AND g.paper_version = s.version) END NULLS LAST,
           s.student COLLATE NOCASE, s.external_id, s.id

@@ -23,6 +23,7 @@ from gradeq.store.rows import (
     Event,
     GradeRow,
     JobRow,
+    Judged,
     PaperOrder,
     QueuePosition,
     ReleaseRow,
@@ -420,6 +421,9 @@ class SqliteStore:
         return await self._read(
             lambda tx: reads.every(tx, "grades_of", rows.to_grade_row, submission_id=submission_id)
         )
+
+    async def judged(self, rubric_id: int, limit: int = 200) -> list[Judged]:
+        return await self._read(partial(grades.judged, rubric_id=rubric_id, limit=limit))
 
     async def rubric(self, rubric_id: int) -> RubricRow | None:
         return await self._read(

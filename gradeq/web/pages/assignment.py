@@ -39,11 +39,15 @@ class Line:
     @property
     def must_look(self) -> bool:
         """Something about the grade asks for a person's eye."""
-        return bool(self._flags - {Flag.SIMULATED})
+        return bool(self._flags - {Flag.SIMULATED, Flag.PROVISIONAL})
 
     @property
     def is_simulated(self) -> bool:
         return Flag.SIMULATED in self._flags
+
+    @property
+    def is_provisional(self) -> bool:
+        return Flag.PROVISIONAL in self._flags
 
     @property
     def _flags(self) -> frozenset[str]:

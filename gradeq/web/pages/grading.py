@@ -11,6 +11,7 @@ from functools import partial
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
+from gradeq.grading.lexical.grader import MOST_WORDS, why_not
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.grading.normalise import is_blank, normalise
 from gradeq.handlers.base import GraderFacts
@@ -18,6 +19,7 @@ from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
+    LEXICAL_GRADER,
     GradeSource,
     JobState,
     SubmissionStatus,
@@ -93,6 +95,7 @@ async def confirm(visit: Visit) -> Response:
         ways=ways,
         is_possible=bool(found.ids and ways),
         first=FIRST,
+        most_words=MOST_WORDS,
         key=secrets.token_urlsafe(16),
     )
 
@@ -104,13 +107,18 @@ async def _asked(visit: Visit) -> QueryParams | FormData:
 
 
 def offered(site: Site) -> list[GraderFacts]:
-    """The graders of papers, the usual one first; no provider twice because it has two names."""
+    """The graders of papers, the usual one first, the one that is always there last; no provider
+    twice because it has two names."""
     found: dict[str, GraderFacts] = {}
-    for name in sorted(site.engine.graders, key=lambda name: name != DEFAULT_GRADER):
+    for name in sorted(site.engine.graders, key=_preference):
         facts = site.engine.about(name)
         if facts.kind == GRADING:
             found.setdefault(facts.provider or f":{name}", facts)
     return list(found.values())
+
+
+def _preference(grader: str) -> tuple[bool, bool]:
+    return grader == LEXICAL_GRADER, grader != DEFAULT_GRADER
 
 
 async def _sorted_out(
@@ -161,16 +169,22 @@ async def _rubric(site: Site, place: Place) -> RubricRow | None:
 async def _ways(
     site: Site, graders: Sequence[GraderFacts], ids: Sequence[int], rubric: RubricRow | None
 ) -> list[Way]:
-    """Those that can be ordered: without a rubric no model can."""
+    """Those that can be ordered: without a rubric no model can, without a reference no words."""
     ways = []
     for one in graders:
-        if one.needs_rubric and rubric is None:
+        if one.needs_rubric and not await _suits(site, one, rubric):
             continue
         cost = await site.engine.projected_cost(ids, one.name, rubric.id) if rubric else None
         ways.append(Way(one, "now", cost))
         if one.share_overnight is not None:
             ways.append(Way(one, "overnight", cost and cost * one.share_overnight))
     return ways
+
+
+async def _suits(site: Site, grader: GraderFacts, rubric: RubricRow | None) -> bool:
+    if rubric is None or not grader.is_provisional:
+        return rubric is not None
+    return why_not(await site.engine.rubrics.get(rubric.id)) is None
 
 
 async def order(visit: Visit) -> Response:
