@@ -355,7 +355,7 @@ def _under_todays_cap(state: PoolState) -> PoolState:
     """The cap may be higher by now: the first call finds out."""
     if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
         return state
-    return replace(state, parked_reason=None, parked_until_ms=None)
+    return state.unparked()
 
 
 def _check_prices(settings: ProviderSettings, caps: Caps) -> None:

@@ -35,9 +35,9 @@ class Views:
     `signing` is None where the application around this one tells who its users are.
     """
 
-    def __init__(self, signing: Signing | None = None) -> None:
+    def __init__(self, signing: Signing | None, currency: str) -> None:
         self.signing = signing
-        self.languages = Languages()
+        self.languages = Languages(currency)
         self.files_version = files_version()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),

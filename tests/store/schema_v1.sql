@@ -115,6 +115,7 @@ CREATE TABLE batches (
     paused_at       INTEGER,
     paused_by       TEXT,
     pause_reason    TEXT,
+    pause_cause     TEXT,
     cancelled_at    INTEGER,
     archived_at     INTEGER,
     finished_at     INTEGER,
@@ -146,6 +147,7 @@ CREATE TABLE batches (
     CHECK (total = ready + waiting + processing + completed + failed + cancelled),
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
+    CHECK (pause_reason IS NOT NULL OR pause_cause IS NULL),
     CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
     CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
     CHECK (mode = 'live' OR fallback_at IS NOT NULL)
@@ -445,6 +447,15 @@ SELECT id AS batch_id,
             WHEN completed = 0 THEN 'failed'
             ELSE 'completed_with_errors' END AS status
   FROM batches;
+
+-- A batch with what is kept elsewhere: its owner's name, its status, what a provider's batch API has.
+CREATE VIEW batch_rows AS
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id;
 
 -- Badges ---------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
   JOIN papers p ON p.submission_id = s.id AND p.version = s.version
 
 -- name: result_jobs
-SELECT j.*, s.external_id, b.pause_reason, b.mode
+SELECT j.*, s.external_id, b.pause_reason, b.pause_cause, b.mode
   FROM json_each(:ids) w
   JOIN submissions s ON s.id = w.value
   JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE submission_id = s.id)

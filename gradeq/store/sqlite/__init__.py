@@ -489,11 +489,11 @@ class SqliteStore:
         limit: int = 50,
     ) -> list[BatchRow]:
         newest = 2**63 - 1 if before is None else before
-        where: dict[str, Any] = {"owner": owner, "before": newest, "limit": limit}
-        name = "batches_list"
-        if courses is not None:
-            name, where["courses"] = "batches_list_of_courses", as_json(sorted(courses))
-        return await self._read(lambda tx: reads.every(tx, name, rows.to_batch, **where))
+        where = {"owner": owner, "before": newest, "limit": limit}
+        given = None if courses is None else as_json(sorted(courses))
+        return await self._read(
+            lambda tx: reads.every(tx, "batches_list", rows.to_batch, courses=given, **where)
+        )
 
     async def open_batches_of(self, course: str, assignment: str) -> list[BatchRow]:
         return await self._read(

@@ -118,6 +118,7 @@ def _result(
         output_tokens=costs["output_tokens"] if costs else 0,
         cost=costs["cost"] if costs else 0.0,
         pause_reason=job["pause_reason"] if job else None,
+        pause_cause=job["pause_cause"] if job else None,
         mode=BatchMode(job["mode"]) if job else BatchMode.LIVE,
     )
 

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
 from gradeq.model import Flag, JobState, Submission, SubmissionStatus
-from gradeq.results import why_ungraded
 from gradeq.store.rows import TAKE_BACK_SECONDS, GradeRow, ResultRow, Seen
 from gradeq.web.grade_edits import Start, start_of
 from gradeq.web.pages.grade_history import happenings
@@ -19,6 +18,7 @@ from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_po
 from gradeq.web.pages.walk import Walk, walk_from
 from gradeq.web.problems import ProblemAnswer
 from gradeq.web.visit import Visit
+from gradeq.web.why import NOTHING, of_paper
 
 _LARGEST_ID = 2**63 - 1
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
@@ -128,7 +128,7 @@ async def render(
         "shown": highlighted(paper.text, criteria),
         "criteria": _described(opened),
         "known_flags": set(Flag),
-        "why": why_ungraded(opened.row) if current is None else "",
+        "why": of_paper(visit.words, opened.row) if current is None else NOTHING,
         "happenings": happenings(opened.versions, releases),
         "reviewed": len(reviewed),
         "undo": await _undo(visit),
