@@ -13,6 +13,7 @@ from gradeq.results import why_ungraded
 from gradeq.store.rows import BatchRow, JobRow, ResultRow
 from gradeq.web.answers_work import BatchAnswer
 from gradeq.web.pages.listing import ARCHIVED, ROWS, TABS, Place, Shown
+from gradeq.web.pages.undo import Undo, undo_of
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
 from gradeq.web.waiting import batch_answer
@@ -97,7 +98,13 @@ async def show(visit: Visit) -> Response:
         pages=pages,
         lines=await _lines(site, ids[(page - 1) * ROWS : page * ROWS], batches),
         running=[_running(site, one) for one in batches],
+        undo=await _undo(visit, place),
     )
+
+
+async def _undo(visit: Visit, place: Place) -> Undo | None:
+    undo = await undo_of(visit)
+    return undo if undo and place.has(undo.paper) else None
 
 
 async def _lines(site: Site, ids: list[int], batches: list[BatchRow]) -> list[Line]:
