@@ -74,7 +74,7 @@ async def both_order_at_once(day: Day, lee: Browsed, may: Browsed) -> None:
     orders = [one.page.get_by_role("button", name=f"Grade {NEW} papers") for one in (lee, may)]
     await asyncio.gather(*(one.click() for one in orders))
     told = [await one.page.locator("#told").inner_text() for one in (lee, may)]
-    assert sorted(one.split(" ")[0] for one in told) == [str(NEW), "Nothing"]
+    assert any(one.startswith(f"{NEW} papers are queued") for one in told), told
     for one in (lee, may):
         await counted(one, "submitted", 0)
         await counted(one, "graded", OLD - 1 + NEW)
