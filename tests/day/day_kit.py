@@ -233,8 +233,8 @@ async def order(browsed: Browsed, papers: int) -> None:
     """Confirm what "Grade with AI" is about to do; the ticks are set."""
     page = browsed.page
     await page.get_by_role("button", name="Grade with AI").click()
-    await page.get_by_role("button", name=f"Grade {papers} papers").click()
-    await expect(page.locator("#told")).to_contain_text(f"{papers} papers are queued", timeout=MS)
+    await page.get_by_role("button", name=f"Grade {papers:,} papers").click()
+    await expect(page.locator("#told")).to_contain_text(f"{papers:,} papers are queued", timeout=MS)
 
 
 async def count(browsed: Browsed, kind: str) -> int:

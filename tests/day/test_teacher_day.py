@@ -52,6 +52,8 @@ async def order_thirty(day: Day, teacher: Browsed) -> None:
         await page.get_by_label(f"Choose {student}").uncheck()
     await teacher.shows("#chosen", "30 chosen")
     await order(teacher, 30)
+    await page.reload()
+    await expect(page.locator("#told")).to_have_count(0, timeout=MS)  # it was told once
 
 
 async def grading_goes_on(day: Day, back: Browsed) -> None:

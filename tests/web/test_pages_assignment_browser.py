@@ -200,7 +200,7 @@ async def test_without_scripts_papers_are_graded_and_released(
     await page.get_by_label("The one paper of this tab").check()
     await page.get_by_label("Your name, for the release").fill("Ms Lee")
     await page.get_by_role("button", name="Release").click()
-    await browsed.shows(".told", "One paper is released.")
+    await browsed.shows("#told", "One paper is released.")
     assert (await service.badges())["released"] == 1
 
 
