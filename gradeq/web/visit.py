@@ -94,8 +94,9 @@ class Visit:
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
 
     def again(self, **query: str) -> str:
-        """This page once more, with something else in its query."""
-        return "?" + urlencode({**self.request.query_params, **query})
+        """This page once more, with something else in its query, and not what it told once."""
+        kept = {name: one for name, one in self.request.query_params.items() if name != "told"}
+        return "?" + urlencode({**kept, **query})
 
     def static(self, name: str) -> str:
         """The address of a file that a browser may keep until it changes."""

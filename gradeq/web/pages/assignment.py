@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gradeq.model import BatchMode, Flag, JobState, SubmissionStatus
 from gradeq.store.rows import BatchRow, JobRow, ResultRow
 from gradeq.web.pages.listing import ARCHIVED, ROWS, TABS, Place, Shown
+from gradeq.web.pages.undo import Undo, undo_of
 from gradeq.web.progress import progress_of
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
@@ -84,7 +85,13 @@ async def show(visit: Visit) -> Response:
         lines=await _lines(site, ids[(page - 1) * ROWS : page * ROWS], batches),
         why_of=partial(of_paper, visit.words),
         running=[progress_of(site, one, visit.words) for one in batches],
+        undo=await _undo(visit, place),
     )
+
+
+async def _undo(visit: Visit, place: Place) -> Undo | None:
+    undo = await undo_of(visit)
+    return undo if undo and place.has(undo.paper) else None
 
 
 async def _lines(site: Site, ids: list[int], batches: list[BatchRow]) -> list[Line]:

@@ -25,6 +25,7 @@ from gradeq.model import (
     SubmissionStatus,
 )
 from gradeq.orders import When
+from gradeq.store.orders import Submitted
 from gradeq.store.rows import ResultRow, RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
@@ -196,17 +197,26 @@ async def order(visit: Visit) -> Response:
     if not ids:
         raise Problem(422, "nothing_to_grade", visit.words.text("grading.nothing"))
     when, grader = _way(str(form.get("way", "")))
+    shown = Shown.told(form)
     submitted = await visit.site.engine.submit(
         ids,
         grader=grader,
         when=when,
         owner=await visit.name() or DEFAULT_OWNER,
         idempotency_key=str(form.get("key", "")) or None,
+        # What somebody else had graded since the list was shown is not graded again.
+        again=shown.status is not SubmissionStatus.SUBMITTED,
     )
+    return visit.go(*place.parts, **shown.query(page=1), told=_outcome(visit, submitted))
+
+
+def _outcome(visit: Visit, submitted: Submitted) -> str:
+    if not submitted.job_ids:
+        return visit.words.text("grading.none_ordered")
     told = visit.words.text("grading.ordered", n=len(submitted.job_ids))
     if submitted.skipped:
         told += " " + visit.words.text("assignment.not_changed", n=len(submitted.skipped))
-    return visit.go(*place.parts, **Shown.told(form).query(page=1), told=told)
+    return told
 
 
 def _without_all(form: FormData) -> FormData:
