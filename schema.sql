@@ -68,6 +68,11 @@ CREATE TABLE submissions (
 ) STRICT;
 CREATE INDEX submissions_by_tab ON submissions (assignment_id, status, id)
     WHERE archived_at IS NULL;
+-- By name: a student's, or the paper's own id where no student is known.
+CREATE INDEX submissions_by_name
+    ON submissions (assignment_id, status, coalesce(nullif(student, ''), external_id) COLLATE NOCASE,
+                    id, version)
+    WHERE archived_at IS NULL;
 CREATE INDEX submissions_archived ON submissions (assignment_id, id)
     WHERE archived_at IS NOT NULL;
 CREATE INDEX submissions_by_external_id ON submissions (external_id);
@@ -381,6 +386,16 @@ CREATE TABLE grades (
     CHECK (source = 'person' OR job_id IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX grades_current ON grades (submission_id) WHERE current = 1;
+-- A list in order of scores, or a chart of them, opens no grade.
+CREATE INDEX grades_scores ON grades (submission_id, current, score, max_score, job_id);
+-- That a model was simulated, or a grade provisional, is true of all papers or none, so it is no
+-- reason to look.
+CREATE INDEX grades_doubtful ON grades (submission_id, paper_version)
+    WHERE flags NOT IN ('[]', '["simulated"]', '["provisional"]');
+CREATE INDEX grades_sure ON grades (submission_id, paper_version, confidence)
+    WHERE confidence IS NOT NULL;
+CREATE INDEX grades_looked_at ON grades (submission_id)
+    WHERE current = 1 AND (source = 'person' OR reviewed_by IS NOT NULL);
 
 CREATE TABLE events (
     seq           INTEGER PRIMARY KEY,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gradeq.model import JobState
+from gradeq.model import JobState, SubmissionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,24 @@ class Place:
 
     course: str
     assignment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What decides whether a paper can be graded. `name`: its student's, or its own id.
+
+    `has_words` is False also for a text that does not begin with a plain letter or digit: whether
+    such a one is blank, only the text itself tells.
+    """
+
+    id: int
+    name: str
+    status: SubmissionStatus
+    is_archived: bool
+    is_queued: bool
+    by_person: bool
+    bytes: int
+    has_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,10 @@ class Overview(Protocol):
 
     async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
         """By course and assignment. Batches without papers are left out."""
+        ...
+
+    async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
+        """In the order asked for; unknown ids are left out."""
         ...
 
     async def papers(

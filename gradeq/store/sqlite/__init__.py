@@ -157,9 +157,7 @@ class SqliteStore:
         return await self._readers.run(work)
 
     async def _read_ids(self, query: str, **values: Any) -> list[int]:
-        return await self._read(
-            lambda tx: reads.every(tx, query, lambda row: int(row["id"]), **values)
-        )
+        return await self._read(lambda tx: tx.ids(query, **values))
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -398,12 +396,14 @@ class SqliteStore:
         *,
         doubtful_first: bool = True,
     ) -> list[int]:
-        return await self._read_ids(
-            "submissions_walk",
-            course=course,
-            name=assignment,
-            status=status,
-            doubtful_first=doubtful_first,
+        return await self._read(
+            partial(
+                reads.walk,
+                course=course,
+                assignment=assignment,
+                status=status,
+                doubtful_first=doubtful_first,
+            )
         )
 
     async def reviewed(self, course: str, assignment: str) -> list[int]:

@@ -16,7 +16,7 @@ from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
 from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_points
 from gradeq.web.pages.undo import undo_of
-from gradeq.web.pages.walk import Walk, walk_from
+from gradeq.web.pages.walk import Walk, stand_at, walked
 from gradeq.web.problems import ProblemAnswer
 from gradeq.web.visit import Visit
 from gradeq.web.why import NOTHING, of_paper
@@ -79,12 +79,15 @@ async def show(visit: Visit) -> Response:
 
 async def news(visit: Visit) -> Response:
     """Whether the page that somebody has open is still as it was."""
-    opened = await opened_at(visit)
+    opened = await opened_at(visit, walks=False)
     return visit.show("review_news.html", opened=opened, seen_state=visit.query("state"))
 
 
-async def opened_at(visit: Visit) -> Opened:
-    """The paper of this address. Raises NotFoundError, also where it is not the person's."""
+async def opened_at(visit: Visit, *, walks: bool = True) -> Opened:
+    """The paper of this address. Raises NotFoundError, also where it is not the person's.
+
+    Unless somebody `walks` on from here, its walk knows no other papers.
+    """
     told = visit.part("submission")
     number = int(told)
     found = await visit.site.store.results([number]) if number <= _LARGEST_ID else []
@@ -93,7 +96,8 @@ async def opened_at(visit: Visit) -> Opened:
     paper = found[0].submission
     versions = await visit.site.store.grades(paper.id)
     start = await start_of(visit.site, paper, versions)
-    return Opened(found[0], versions, start, await walk_from(visit, paper))
+    walk = stand_at(visit, paper)
+    return Opened(found[0], versions, start, await walked(visit, walk, paper) if walks else walk)
 
 
 async def render(
