@@ -18,6 +18,7 @@ from gradeq import Engine, NewSubmission, ProviderSettings, Result
 from gradeq.clock import SystemClock
 from gradeq.providers.local.model_file import find_model
 from gradeq.providers.local.sharing import MeetingPlace, Notice, meeting_folder
+from gradeq.store.rows import JobRow
 
 SECONDS = 60.0
 """How long a test waits for what must happen: each process takes a second or more to start."""
@@ -118,7 +119,7 @@ async def a_class(folder: Path, model: Path, **more: Any) -> AsyncIterator[Class
     database = folder / f"{more.pop('database', 'g')}.db"
     told = more.pop("providers", None) or (settings(model, **more),)
     async with Engine(database, providers=told, environ=environ(folder), grace_seconds=1) as engine:
-        yield Class(engine, await engine.add_rubric(RUBRIC))
+        yield Class(engine, await engine.rubrics.put(RUBRIC, "sleep.toml"))
 
 
 class Class:
@@ -133,6 +134,9 @@ class Class:
     async def results(self, batch_id: int) -> list[Result]:
         async with asyncio.timeout(4 * SECONDS):
             return [one async for one in self.engine.results(batch_id)]
+
+    async def jobs(self, batch_id: int) -> list[JobRow]:
+        return await self.engine.store.jobs(batch_id=batch_id)
 
     async def graded(self, texts: Sequence[str], **options: Any) -> list[Result]:
         return await self.results((await self.submit(texts, **options)).id)

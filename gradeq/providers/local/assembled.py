@@ -56,7 +56,7 @@ def local_provider(
         planned,
         link,
         speak,
-        limits=_for_slots(limits, planned.slots),
+        limits=for_slots(limits, planned.slots),
         clock=clock,
     )
 
@@ -101,7 +101,7 @@ def _check_fits(settings: ProviderSettings, running: Notice) -> None:
         )
 
 
-def _for_slots(limits: Limits, slots: int) -> Limits:
+def for_slots(limits: Limits, slots: int) -> Limits:
     """More calls than slots would only wait inside the server, and their time run out."""
     most = min(limits.max_concurrency, slots)
     asked = min(limits.concurrency, most if limits.auto else slots)

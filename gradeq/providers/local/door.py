@@ -49,6 +49,12 @@ class Door(threading.Thread):
                 _send(user, line)
 
     def run(self) -> None:
+        with self._listening, self._selector:
+            self._keep()
+            for visitor in tuple(self._received):
+                self._see_off(visitor)
+
+    def _keep(self) -> None:
         self._selector.register(self._listening, selectors.EVENT_READ)
         closes_at = time.monotonic() + NOBODY_CAME_SECONDS
         while self._users or not self._was_used:
