@@ -10,6 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from gradeq.cli import say
 from gradeq.cli.findings import Finding, ok, problem, warning
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError
@@ -84,8 +85,9 @@ def _local(one: ProviderSettings) -> Finding:
     return ok(
         about,
         f"{one.kind}, {model.path.name}: {told_bytes(model.size)}, needs about "
-        f"{told_bytes(planned.needed_bytes)} of memory; {planned.slots} at once with "
-        f"{planned.context_tokens:,} tokens each, {planned.threads} threads",
+        f"{told_bytes(planned.needed_bytes)} of memory; {say.counted(planned.slots, 'paper')} at "
+        f"once with {planned.context_tokens:,} tokens each, "
+        f"{say.counted(planned.threads, 'thread')}",
     )
 
 

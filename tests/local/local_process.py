@@ -8,8 +8,9 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), sys.argv[3]]
 
-from gradeq import Engine, NewSubmission  # noqa: E402
 from local_kit import RUBRIC, environ, settings  # noqa: E402
+
+from gradeq import Engine, NewSubmission  # noqa: E402
 
 
 async def main(folder: Path, model: Path) -> None:

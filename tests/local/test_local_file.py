@@ -52,16 +52,17 @@ def test_a_missing_file_is_told_with_its_place(tmp_path: Path):
     assert f"{tmp_path / 'no.gguf'} is not there" in why_not(tmp_path / "no.gguf")
 
 
-@pytest.mark.parametrize("content", [b"", b"GG", b"PK\x03\x04 a zip", b"GGUF\x09\0\0\0" + bytes(99)])
+@pytest.mark.parametrize(
+    "content", [b"", b"GG", b"PK\x03\x04 a zip", b"GGUF\x09\0\0\0" + bytes(99)]
+)
 def test_another_kind_of_file_is_told(tmp_path: Path, content: bytes):
     path = tmp_path / "a.gguf"
     path.write_bytes(content)
     assert "is not a model in GGUF form" in why_not(path)
 
 
-@pytest.mark.parametrize("kept", [6, 30, 100, 300, 600, len(WHOLE) - 1])
+@pytest.mark.parametrize("kept", [6, 30, *range(100, len(WHOLE), 97), len(WHOLE) - 1])
 def test_a_file_that_is_cut_short_is_told_wherever_it_ends(tmp_path: Path, kept: int):
-    assert 600 < len(WHOLE) - 1
     path = tmp_path / "a.gguf"
     path.write_bytes(WHOLE[:kept])
     assert "is cut short" in why_not(path)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from local_kit import (
+    MODEL_SECONDS,
     SECONDS,
     a_class,
     environ,
@@ -39,12 +40,11 @@ async def test_a_killed_server_is_started_again_and_no_paper_is_lost_or_graded_t
     tmp_path: Path,
 ):
     model = real_model()
-    async with a_class(tmp_path, model, concurrency=1, timeout_seconds=300) as at:
+    async with a_class(tmp_path, model, concurrency=1, timeout_seconds=500) as at:
         batch = await at.submit([f"Sleep matters, says paper {n}." for n in range(3)])
         (pool,) = at.engine.pools.values()
-        server = await until(
-            lambda: pool.reading().last_minute.answered and running(model, tmp_path), "an answer"
-        )
+        await until(lambda: pool.reading().last_minute.answered, "an answer", MODEL_SECONDS)
+        server = running(model, tmp_path)
         os.kill(server.pid, signal.SIGKILL)
         results = await at.results(batch.id)
         jobs = await at.jobs(batch.id)
@@ -58,7 +58,7 @@ async def test_a_killed_server_is_started_again_and_no_paper_is_lost_or_graded_t
 
 
 async def test_a_paper_longer_than_the_context_fails_alone(tmp_path: Path):
-    at_once = {"context_tokens": 1500, "slots": 1, "timeout_seconds": 300}
+    at_once = {"context_tokens": 1500, "slots": 1, "timeout_seconds": 500}
     async with a_class(tmp_path, real_model(), **at_once) as at:
         results = await at.graded(["Sleep matters. " * 1000, "Sleep matters."])
         jobs = await at.jobs(1)
@@ -76,7 +76,7 @@ async def test_the_server_holds_to_the_schema_and_gives_probabilities(tmp_path: 
     model, planned = looked_at(told, environ(tmp_path), this_machine())
     link = Link(model, planned, meeting_folder(environ(tmp_path)), SystemClock())
     try:
-        serving = await link.server(SECONDS)
+        serving = await link.server(MODEL_SECONDS)
         assert isinstance(serving, Serving)
         schema = {
             "type": "object",
@@ -109,7 +109,7 @@ def _asked(serving: Serving, body: dict[str, Any], token: str) -> Any:
         data=json.dumps(body).encode(),
         headers={"content-type": "application/json", "authorization": f"Bearer {token}"},
     )
-    with urllib.request.urlopen(request, timeout=SECONDS) as response:
+    with urllib.request.urlopen(request, timeout=MODEL_SECONDS) as response:
         return json.load(response)
 
 
@@ -119,7 +119,7 @@ async def test_one_core_is_enough(tmp_path: Path):
     os.sched_setaffinity(0, {min(allowed)})
     try:
         _, planned = looked_at(settings(real_model()), environ(tmp_path), this_machine())
-        async with a_class(tmp_path, real_model(), timeout_seconds=300) as at:
+        async with a_class(tmp_path, real_model(), timeout_seconds=500) as at:
             (result,) = await at.graded(["Sleep matters."])
             server = running(real_model(), tmp_path)
             assert os.sched_getaffinity(server.pid) == {min(allowed)}

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from local_kit import PACKAGE, RUBRIC, SECONDS, environ, needs_model
+from local_kit import MODEL_SECONDS, PACKAGE, RUBRIC, environ, needs_model
 
-pytestmark = [pytest.mark.slow, needs_model]
+pytestmark = [pytest.mark.slow, needs_model, pytest.mark.timeout(600)]
 
 
 def test_a_paper_is_graded_without_key_and_network(tmp_path: Path):
@@ -19,15 +19,15 @@ def test_a_paper_is_graded_without_key_and_network(tmp_path: Path):
     (tmp_path / "rubric.toml").write_text(RUBRIC)
     (tmp_path / "one.csv").write_text("id,text\n1,Schools should start later: sleep matters.\n")
     words = ["run", "one.csv", "--rubric", "rubric.toml", "--out", "one.jsonl", "--json"]
+    words += ["--provider", "local", "--model", f"package:{PACKAGE}"]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [sys.executable, "-m", "gradeq", *words, "--provider", "local"]
-        + ["--model", f"package:{PACKAGE}"],
+        [sys.executable, "-m", "gradeq", *words],
         cwd=tmp_path,
         env={**os.environ, **environ(tmp_path), "PYTHONPATH": root},
         capture_output=True,
         text=True,
-        timeout=6 * SECONDS,
+        timeout=MODEL_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -96,7 +96,7 @@ def _check_length(reader: _Reader, tensors: int, alignment: int) -> None:
     needed = max((_end_of_tensor(reader) for _ in range(tensors)), default=0)
     begin = math.ceil(reader.at / alignment) * alignment
     missing = begin + needed - reader.size
-    if missing > 0:
+    if needed and missing > 0:
         raise CutShortError(missing)
 
 
