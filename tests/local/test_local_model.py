@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from local_kit import (
     MODEL_SECONDS,
-    SECONDS,
     a_class,
     environ,
     is_alive,

@@ -119,6 +119,8 @@ class Link:
                 self._be(Absent(str(error), is_final=True))
             except _Ended as error:
                 self._be(self._after_death(str(error)))
+            except OSError as error:
+                self._be(self._after_death(f"it could not be started ({error.strerror})"))
             if isinstance(self.state, Absent) and self.state.is_final:
                 self._deaths = 0
                 await self._clock.sleep(_FINAL_SECONDS)

@@ -126,8 +126,16 @@ class LocalProvider:
             )
         return Failure(
             ErrorClass.LOADING,
-            f"The server of the model {self.model} on this machine is gone. {absent.why} gradeq "
-            "starts it again; no attempt is counted.",
+            " ".join(
+                filter(
+                    None,
+                    (
+                        f"The server of the model {self.model} on this machine is gone.",
+                        absent.why,
+                        "gradeq starts it again; no attempt is counted.",
+                    ),
+                )
+            ),
         )
 
     def _explained(self, failure: Failure) -> Failure:

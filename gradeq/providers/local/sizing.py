@@ -13,7 +13,7 @@ CONTEXT_TOKENS = 8192
 """For each paper where nothing else is set: a rubric, some 15 pages, and the answer."""
 
 MOST_SLOTS = 4
-"""Papers at once where nothing else is set: on ordinary processors more gain nothing."""
+"""Papers at once where nothing else is set: each takes the memory of a whole context."""
 
 _PROGRAM_BYTES = 64 * 1024 * 1024
 _BATCH_TOKENS = 512
