@@ -194,3 +194,25 @@ async def test_the_door_opens_for_the_token_alone_and_closes_behind_the_last():
     assert not door.is_alive()
     for writer in (silent, user, another):
         writer.close()
+
+
+async def test_who_set_no_context_takes_what_runs_and_who_did_is_told(tmp_path: Path):
+    """All three are opened before anything runs, so that only the server itself can tell."""
+    model = a_model(tmp_path)
+    little = settings(model, context_tokens=512)
+    others = (
+        replace(settings(model), name="any"),
+        replace(settings(model, context_tokens=1024), name="more"),
+    )
+    async with (
+        a_class(tmp_path, model, providers=(little,)) as first,
+        a_class(tmp_path, model, database="any", providers=others[:1]) as any_,
+        a_class(tmp_path, model, database="more", providers=others[1:]) as more,
+    ):
+        await first.graded(TEXTS[:1])
+        assert [one.status for one in await any_.graded(TEXTS[1:2])] == ["graded"]
+        await more.submit(TEXTS[2:4])
+        (pool,) = more.engine.pools.values()
+        reason = await until(lambda: pool.parked_reason, "parked")
+        assert "with context_tokens = 512, and here 1024 are wanted" in reason
+    assert len(asked(model)) == 2

@@ -31,7 +31,13 @@ def local_provider(
 ) -> LocalProvider:
     """Raises ConfigError where the library, the file or the memory is missing."""
     model, planned = looked_at(settings, environ, this_machine())
-    link = Link(model, planned, meeting_folder(environ), clock)
+    link = Link(
+        model,
+        planned,
+        meeting_folder(environ),
+        clock,
+        least_context=settings.context_tokens or 0,
+    )
 
     def speak(server: Serving) -> Provider:
         from gradeq.providers.client import HttpProvider  # noqa: PLC0415  # loads httpx
@@ -53,7 +59,6 @@ def local_provider(
     return LocalProvider(
         settings.name,
         model,
-        planned,
         link,
         speak,
         limits=for_slots(limits, planned.slots),

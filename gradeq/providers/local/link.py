@@ -37,11 +37,13 @@ _FINAL_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """One life of a server that is ready. `ended` is set when it is over."""
+    """One life of a server that is ready; its context is for each paper. `ended` is set when it
+    is over."""
 
     url: str
     token: str = field(repr=False)
     pid: int
+    context_tokens: int
     ended: asyncio.Event
 
 
@@ -66,14 +68,26 @@ class _Unusable(Exception):
 
 
 class Link:
-    """Starts with the first call of `server`, and holds on to a server until `aclose`."""
+    """Starts with the first call of `server`, and holds on to a server until `aclose`.
 
-    def __init__(self, model: ModelFile, planned: Plan, folder: Path, clock: Clock) -> None:
+    One that runs already is joined, unless it has less context than `least_context` tokens.
+    """
+
+    def __init__(
+        self,
+        model: ModelFile,
+        planned: Plan,
+        folder: Path,
+        clock: Clock,
+        *,
+        least_context: int = 0,
+    ) -> None:
         self.state: Serving | Absent = LOADING
         self._model = model
         self._plan = planned
         self._place = MeetingPlace(model.key, folder)
         self._clock = clock
+        self._least_context = least_context
         self._deaths = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -150,7 +164,7 @@ class Link:
                 raise _Unusable(
                     f"llama.cpp says: “{told['failed']}”. Take another file, or a newer {LIBRARY}."
                 )
-            self._be(Serving(told["url"], notice.token, notice.pid, ended))
+            self._be(Serving(told["url"], notice.token, notice.pid, notice.context_tokens, ended))
         self._be(Absent(""))
         ended.set()
         await self._hang_up()
@@ -178,10 +192,10 @@ class Link:
             await self._clock.sleep(_LOOK_SECONDS)
 
     async def _enter(self, notice: Notice) -> bool:
-        if notice.context_tokens < self._plan.context_tokens:
+        if notice.context_tokens < self._least_context:
             raise _Unusable(
                 f"Another gradeq on this machine runs it with context_tokens = "
-                f"{notice.context_tokens}, and here {self._plan.context_tokens} are wanted; one "
+                f"{notice.context_tokens}, and here {self._least_context} are wanted; one "
                 "copy in memory serves both. Set the same in both, or stop the other one."
             )
         try:

@@ -13,7 +13,6 @@ from gradeq.providers.base import Answer, Failure, Prompt, Provider
 from gradeq.providers.local.link import LOADING, Absent, Link, Serving
 from gradeq.providers.local.model_file import ModelFile
 from gradeq.providers.local.schema import bounded
-from gradeq.providers.local.sizing import Plan
 from gradeq.providers.tokens import guess_cost
 
 _PATIENCE_SECONDS = 2.0
@@ -32,7 +31,6 @@ class LocalProvider:
         self,
         name: str,
         model: ModelFile,
-        planned: Plan,
         link: Link,
         speak: Callable[[Serving], Provider],
         *,
@@ -41,7 +39,6 @@ class LocalProvider:
     ) -> None:
         self._name = name
         self._file = model
-        self._plan = planned
         self._link = link
         self._speak = speak
         self._limits = limits
@@ -92,7 +89,7 @@ class LocalProvider:
         if came.error in _NO_ANSWER and await self._has_ended(server):
             state = self._link.state
             return self._without_server(state if isinstance(state, Absent) else LOADING)
-        return self._explained(came)
+        return self._explained(came, server.context_tokens)
 
     async def aclose(self) -> None:
         if self._speaking is not None:
@@ -138,14 +135,14 @@ class LocalProvider:
             ),
         )
 
-    def _explained(self, failure: Failure) -> Failure:
+    def _explained(self, failure: Failure, given: int) -> Failure:
         if failure.error is not ErrorClass.TOO_LARGE:
             return failure
         more = self._file.context_tokens
-        reads = f" (this model reads up to {more:,})" if more > self._plan.context_tokens else ""
+        reads = f" (this model reads up to {more:,})" if more > given else ""
         return replace(
             failure,
-            reason=f"The rubric and this paper together are longer than the "
-            f"{self._plan.context_tokens:,} tokens that {self.model} is given for each paper. The "
-            f"others go on. Shorten the paper, raise context_tokens{reads}, or grade it by hand.",
+            reason=f"The rubric and this paper together are longer than the {given:,} tokens that "
+            f"{self.model} is given for each paper. The others go on. Shorten the paper, raise "
+            f"context_tokens{reads}, or grade it by hand.",
         )
