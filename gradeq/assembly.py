@@ -362,7 +362,9 @@ def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
     """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
     from gradeq.providers.address import on_this_machine  # noqa: PLC0415
 
-    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    is_free = settings.kind == "local" or (
+        settings.base_url is not None and on_this_machine(settings.base_url)
+    )
     if not caps.any or settings.price_input or settings.price_output or is_free:
         return
     raise NoPricesError(

@@ -52,7 +52,9 @@ class ProviderSettings:
     `auth` is how the key is sent: `bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; None is
     the kind's own way. `batch_api` says whether there is one; None: yes, but for `openai` only at
     OpenAI's own address, and never for `gemini`. `concurrency` is how many calls may be in flight,
-    or "auto": found between 1 and `max_concurrency`.
+    or "auto": found between 1 and `max_concurrency`. Of a `local` provider `model` is a file or
+    package:NAME, `context_tokens` what each paper and its answer may take, `slots` how many papers
+    are in work at once, `threads` how many cores; None: what suits model and machine.
     """
 
     name: str
@@ -72,6 +74,9 @@ class ProviderSettings:
     price_output: float = 0.0
     auth: str | None = None
     batch_api: bool | None = None
+    context_tokens: int | None = None
+    threads: int | None = None
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

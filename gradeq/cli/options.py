@@ -119,10 +119,10 @@ _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
         metavar="KIND",
-        help="anthropic, openai (and compatible), gemini, simulated, or a name from the "
+        help="anthropic, openai (and compatible), gemini, local, simulated, or a name from the "
         "configuration.",
     ),
-    click.option("--model", metavar="M", help="The model to ask."),
+    click.option("--model", metavar="M", help="The model to ask; for local its .gguf file."),
     click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),
     click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
     click.option(

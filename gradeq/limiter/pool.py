@@ -193,7 +193,7 @@ class Pool:
         drawn = self._rng.uniform(_SHORTEST_LOADING_SECONDS, _LONGEST_LOADING_SECONDS)
         wait = max(_SHORTEST_LOADING_SECONDS, _asked(signals) or drawn)
         until = now + min(_LONGEST_LOADING_SECONDS, wait)
-        self._admission.gate.close(until, LimitedBy.OVERLOAD)
+        self._admission.gate.close(until, LimitedBy.LOADING)
         self._changed()
 
     def failed(self, permit: Permit, *, keep_tokens: bool, server_error: bool = False) -> None:

@@ -80,7 +80,11 @@ def pool_after(pool: Pool) -> str:
         assert pool.room() == 0
         return PARKED
     if limited_by is LimitedBy.OVERLOAD:
-        return LOADING if state.breaker_trips == 0 else BREAKER
+        assert state.breaker_trips > 0
+        return BREAKER
+    if limited_by is LimitedBy.LOADING:
+        assert state.breaker_trips == 0
+        return LOADING
     if limited_by is LimitedBy.RETRY_AFTER:
         return GATE if state.full_rate is None else HALVED
     assert pool.room() > 0
