@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -36,6 +36,10 @@ class Task:
     name: str
     rubric: Rubric
     papers: tuple[LabelledPaper, ...]
+
+    def only(self, ids: Container[str]) -> Task:
+        """The same with these papers alone."""
+        return replace(self, papers=tuple(one for one in self.papers if one.id in ids))
 
 
 def by_rubric(labelled: Labelled, papers: Sequence[LabelledPaper], rubric: Rubric) -> list[Task]:
