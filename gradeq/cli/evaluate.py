@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from gradeq.cli import say
-from gradeq.cli.evaluation.grading import Graded, Grading, Who, graded
+from gradeq.cli.evaluation.grading import Graded, Grading, Who, graded, provider_of
 from gradeq.cli.evaluation.page import write_page
 from gradeq.cli.evaluation.told import as_json_line, report_lines
 from gradeq.cli.foreground import Done, Foreground
@@ -27,7 +27,7 @@ from gradeq.cli.options import (
     overnight_option,
     provider_options,
 )
-from gradeq.cli.providers import default_provider, refuse_unpriced, with_provider
+from gradeq.cli.providers import refuse_unpriced, with_provider
 from gradeq.cli.stores import reading
 from gradeq.cli.targets import check_file, refuse_to_overwrite
 from gradeq.config import Config
@@ -97,24 +97,25 @@ def command(
     """
     config = with_provider(config, provider)
     who = Who.of(config, grader)
-    if who.model is not None:
-        refuse_unpriced(default_provider(config), max_cost)
+    if (settings := provider_of(config, grader)) is not None:
+        refuse_unpriced(settings, max_cost)
     kept = [path for path in (labelled, rubric, against) if path is not None]
     _check_targets(out, html, [*kept, config.store.path])
-    earlier = None if against is None else load_run(against)
     asked = Asked.read(labelled, rubric, _split(labels), limit)
+    header = asked.header(who)
+    earlier = None if against is None else load_run(against)
+    if earlier is not None:
+        refuse_other(earlier.header, header, str(against))
     grading = Grading(asked.labelled.name, asked.tasks, who, max_cost, _when(overnight))
     foreground = Foreground(
         config, grace, as_json, grader=None if grader == DEFAULT_GRADER else grader, is_quiet=True
     )
     done, papers = asyncio.run(_graded(foreground, grading, asked))
-    run = Run(asked.header(who, done.told["seconds"]), tuple(one.outcome for one in papers))
+    header = replace(header, spent_seconds=done.told["seconds"])
+    run = Run(header, tuple(one.outcome for one in papers))
     if out is not None:
         save_run(run, out)
-    comparison = None
-    if earlier is not None:
-        refuse_other(earlier, run, str(against))
-        comparison = compared(earlier, run)
+    comparison = None if earlier is None else compared(earlier, run)
     summary = summarised(run)
     say.fact("\n".join(report_lines(summary, comparison)), as_json=as_json)
     if html is not None:
@@ -152,7 +153,7 @@ class Asked:
         chosen = frozenset(one.id for one in spread(labelled.papers, limit))
         return cls(labelled, [one.only(chosen) for one in tasks], measures, people)
 
-    def header(self, who: Who, seconds: float) -> Header:
+    def header(self, who: Who) -> Header:
         rubrics = sorted(task.rubric.sha256 for task in self.tasks)
         return Header(
             gradeq_evaluation=FORM,
@@ -163,7 +164,6 @@ class Asked:
             simulated=who.simulated,
             rubric=sha256("".join(rubrics).encode()).hexdigest(),
             measures=tuple(self.measures),
-            spent_seconds=seconds,
             left_out=len(self.labelled.papers) - sum(len(task.papers) for task in self.tasks),
         )
 

@@ -11,7 +11,7 @@ from gradeq.errors import ConfigError
 from gradeq.evaluation.bootstrap import Figure, Sample, estimated
 from gradeq.evaluation.chance import mcnemar
 from gradeq.evaluation.figures import Pair, Statistic, figures_on
-from gradeq.evaluation.runs import Run
+from gradeq.evaluation.runs import Header, Run
 from gradeq.evaluation.summary import by_grader, by_person
 
 Triple = tuple[float, float, float]
@@ -61,18 +61,19 @@ class Comparison:
         return [one for one in self.changes if one.nearer < 0]
 
 
-def refuse_other(earlier: Run, run: Run, name: str) -> None:
+def refuse_other(earlier: Header, now: Header, name: str) -> None:
     """Raises ConfigError where the two cannot be compared; `name` is the earlier run's file."""
-    if earlier.header.fingerprint != run.header.fingerprint:
+    if earlier.fingerprint != now.fingerprint:
         raise ConfigError(
-            f"{name}: is a run over {earlier.header.file} with other papers or other human "
-            f"judgements than {run.header.file} has now, so the two cannot be compared. Run both "
-            "graders on the same file"
+            f"{name}: is a run over {earlier.file} with other papers or other human judgements "
+            f"than {now.file} has now, so the two cannot be compared; nothing was graded. Run "
+            "both graders on the same file"
         )
-    if earlier.headline.name != run.headline.name or earlier.headline.scale != run.headline.scale:
+    if earlier.headline.name != now.headline.name or earlier.headline.scale != now.headline.scale:
         raise ConfigError(
             f"{name}: was measured on another scale ({_told(earlier)}) than this run "
-            f"({_told(run)}), so the two cannot be compared. Use rubrics with the same points"
+            f"({_told(now)}), so the two cannot be compared; nothing was graded. Use rubrics with "
+            "the same points"
         )
 
 
@@ -129,6 +130,6 @@ def _of(statistic: Statistic, place: int, counts: Counter[Triple]) -> float:
     return statistic(pairs)
 
 
-def _told(run: Run) -> str:
+def _told(run: Header) -> str:
     marks = run.headline.scale.marks
     return f"{run.headline.name}, {marks[0]:g} to {marks[-1]:g} in {len(marks) - 1} steps"

@@ -30,9 +30,13 @@ class Header:
     simulated: bool
     rubric: str
     measures: tuple[Measure, ...]
-    spent_seconds: float
+    spent_seconds: float = 0.0
     left_out: int = 0
     """Papers of the file that --limit left out."""
+
+    @property
+    def headline(self) -> Measure:
+        return self.measures[0]
 
     @property
     def name(self) -> str:
@@ -71,7 +75,7 @@ class Run:
 
     @property
     def headline(self) -> Measure:
-        return self.header.measures[0]
+        return self.header.headline
 
     @property
     def people(self) -> list[int]:

@@ -87,10 +87,11 @@ class Summary:
 def summarised(run: Run) -> Summary:
     """Pure: the same run gives the same figures and intervals."""
     timed = [one.seconds for one in run.outcomes if one.is_graded and one.seconds]
+    lines = tuple(_lines(run))
     return Summary(
         run=run,
-        lines=tuple(_lines(run)),
-        confusions=tuple(_confusion(run, one) for one in run.header.measures),
+        lines=lines,
+        confusions=tuple(_confusion(run, one, lines[0]) for one in run.header.measures),
         flags=tuple(_flags(run)),
         questions=tuple(_questions(run)),
         ungraded=Counter(one.reason for one in run.outcomes if one.reason is not None),
@@ -163,7 +164,7 @@ def _baseline(run: Run, title: str, trait: Value) -> Line:
     return Line(title, {**_figures(measure, pairs), **estimated(Sample.of(traits), unfitted)})
 
 
-def _confusion(run: Run, measure: Measure) -> Confusion:
+def _confusion(run: Run, measure: Measure, headline: Line) -> Confusion:
     pairs = paired(run.outcomes, by_person(1, measure), by_grader(measure))
     counts = Counter(pair for _, pair in pairs)
     rows = _marks(measure, (one for one, _ in counts))
@@ -171,7 +172,7 @@ def _confusion(run: Run, measure: Measure) -> Confusion:
     name = measure.scale.name_of
     return Confusion(
         measure=measure,
-        figures=_figures(measure, pairs),
+        figures=headline.figures if measure == run.headline else _figures(measure, pairs),
         rows=tuple(map(name, rows)),
         columns=tuple(map(name, columns)),
         counts=tuple(tuple(counts[row, column] for column in columns) for row in rows),

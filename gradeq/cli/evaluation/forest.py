@@ -57,6 +57,7 @@ def forest(lines: Sequence[tuple[str, Figure]]) -> Forest:
         Row(label, _TOP + _ROW * (n + 0.5), place(one.value), place(one.low), place(one.high))
         for n, (label, one) in enumerate(lines)
     ]
-    marks = [start + (1 - start) * n / 4 for n in range(5)]
+    apart = 0.5 if start < 0 else 0.25
+    marks = [start + apart * n for n in range(round((1 - start) / apart) + 1)]
     ticks = [Tick(f"{mark:g}", place(mark) or 0.0) for mark in marks]
     return Forest(tuple(rows), tuple(ticks), floor + _BOTTOM, floor)

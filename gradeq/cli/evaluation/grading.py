@@ -38,7 +38,7 @@ class Who:
     @classmethod
     def of(cls, config: Config, grader: str) -> Who:
         """Raises ConfigError where the default grader has no provider."""
-        provider = _provider(config, grader)
+        provider = provider_of(config, grader)
         if provider is None:
             return cls(grader, None, False)
         return cls(grader, provider.model, provider.kind == SIMULATED)
@@ -112,7 +112,8 @@ async def graded(
     return found
 
 
-def _provider(config: Config, grader: str) -> ProviderSettings | None:
+def provider_of(config: Config, grader: str) -> ProviderSettings | None:
+    """Of a grader that asks a model: `llm`, or `llm:NAME`. Raises ConfigError where it has none."""
     if grader == DEFAULT_GRADER:
         return default_provider(config)
     name = grader.removeprefix(f"{DEFAULT_GRADER}:")

@@ -12,7 +12,7 @@ import jinja2
 from gradeq.cli.evaluation.forest import Forest, forest
 from gradeq.cli.evaluation.grading import Graded
 from gradeq.cli.evaluation.told import chance_told
-from gradeq.cli.evaluation.wording import NAMES, RULER, SIMULATED, share, spent, told
+from gradeq.cli.evaluation.wording import NAMES, RULER, SIMULATED, share, spent, told, why_missing
 from gradeq.errors import ConfigError
 from gradeq.evaluation.compare import Comparison
 from gradeq.evaluation.people import Measure
@@ -80,7 +80,7 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
         ruler=RULER,
         spent=spent(summary),
         names=[name for name in NAMES if name in summary.headline],
-        reasons=list(_reasons(summary)),
+        reasons=list(why_missing(summary.lines)),
         plots=list(_plots(summary)),
         differences=drawn,
         differences_told="; ".join(f"{bar.label}: {bar.count}" for bar in drawn.bars),
@@ -91,23 +91,15 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
 
 
 def _plots(summary: Summary) -> Iterator[Plot]:
+    # For yes or no, both kappas are the same.
+    left_out = "qwk" if summary.run.headline.scale.is_yes_or_no else ""
     for name in _DRAWN:
+        if name == left_out:
+            continue
         lines = [(line.title, line.figures[name]) for line in summary.lines if name in line.figures]
         if any(figure.value is not None for _, figure in lines):
             words = "; ".join(f"{title}: {told(name, figure)}" for title, figure in lines)
             yield Plot(NAMES[name], forest(lines), words)
-
-
-def _reasons(summary: Summary) -> Iterator[str]:
-    """Why a figure is missing, each reason once."""
-    found = dict.fromkeys(
-        f"{line.title}, {NAMES[name]}: {figure.why}"
-        for line in summary.lines
-        for name, figure in line.figures.items()
-        if figure.why
-    )
-    yield from found
-    yield from (f"{line.title}: {line.why}" for line in summary.lines if line.why)
 
 
 def _differences(run: Run) -> Chart:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gradeq.cli import say
-from gradeq.cli.evaluation.wording import NAMES, RULER, headline_of, share, told
+from gradeq.cli.evaluation.wording import NAMES, RULER, headline_of, share, told, why_missing
 from gradeq.evaluation.bootstrap import Figure
 from gradeq.evaluation.compare import Change, Comparison
 from gradeq.evaluation.runs import Run
@@ -23,7 +23,7 @@ def report_lines(summary: Summary, comparison: Comparison | None) -> Iterator[st
     for start in range(0, len(summary.lines), _BESIDE):
         yield ""
         yield from _beside(summary.lines[start : start + _BESIDE])
-    yield from _why_undefined(summary.lines)
+    yield from (f"  {reason}" for reason in why_missing(summary.lines))
     yield f"  95 % intervals in brackets: bootstrap, {summary.drawn}. {RULER}"
     for confusion in summary.confusions:
         yield from _confused(confusion)
@@ -117,23 +117,10 @@ def _beside(lines: Sequence[Line]) -> Iterator[str]:
             cells = ("" if one is None else told(name, one) for one in figures)
             rows.append((NAMES[name], *cells))
         yield say.table(rows, numbers=True)
-    for line in lines:
-        if not line.figures:
-            yield f"  {line.title}: none, {line.why}"
 
 
 def _n(line: Line) -> int:
     return next(iter(line.figures.values())).n
-
-
-def _why_undefined(lines: Iterable[Line]) -> Iterator[str]:
-    reasons: dict[str, dict[str, None]] = {}
-    for line in lines:
-        for name, figure in line.figures.items():
-            if figure.why:
-                reasons.setdefault(figure.why, {})[NAMES[name]] = None
-    for why, names in reasons.items():
-        yield f"  {', '.join(names)}: {why}"
 
 
 def _confused(confusion: Confusion) -> Iterator[str]:

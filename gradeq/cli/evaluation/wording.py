@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from gradeq import money
 from gradeq.cli import say
 from gradeq.evaluation.bootstrap import Figure
-from gradeq.evaluation.summary import Summary
+from gradeq.evaluation.summary import Line, Summary
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -71,6 +71,18 @@ def told(name: str, figure: Figure, *, is_difference: bool = False) -> str:
         low, high = (_number(name, end, is_signed) for end in (figure.low, figure.high))
         value = f"{value} [{low}, {high}]"
     return f"{value} %" if name in _SHARES else value
+
+
+def why_missing(lines: Iterable[Line]) -> Iterator[str]:
+    """Each reason once, with the figures that it is about."""
+    reasons: dict[str, dict[str, None]] = {}
+    for line in lines:
+        if line.why:
+            reasons.setdefault(line.why, {})[line.title] = None
+        for name, figure in line.figures.items():
+            if figure.why:
+                reasons.setdefault(figure.why, {})[NAMES[name]] = None
+    yield from (f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def share(value: float | None) -> str:
