@@ -48,6 +48,7 @@ _DATABASE = Path("evaluate.db")
 @click.command("evaluate")
 @click.argument("labelled", type=FILE)
 @click.option("--rubric", type=FILE, metavar="FILE", help="Default: a small one for each question.")
+@click.option("--question", metavar="ID", help="Only the papers with this question_id.")
 @click.option(
     "--labels",
     metavar="WORST,…,BEST",
@@ -73,6 +74,7 @@ def command(
     *,
     labelled: Path,
     rubric: Path | None,
+    question: str | None,
     labels: str | None,
     grader: str,
     out: Path | None,
@@ -101,7 +103,7 @@ def command(
         refuse_unpriced(settings, max_cost)
     kept = [path for path in (labelled, rubric, against) if path is not None]
     _check_targets(out, html, [*kept, config.store.path])
-    asked = Asked.read(labelled, rubric, _split(labels), limit)
+    asked = Asked.read(labelled, rubric, question, _split(labels), limit)
     header = asked.header(who)
     earlier = None if against is None else load_run(against)
     if earlier is not None:
@@ -137,10 +139,17 @@ class Asked:
 
     @classmethod
     def read(
-        cls, path: Path, rubric: Path | None, labels: Sequence[str], limit: int | None
+        cls,
+        path: Path,
+        rubric: Path | None,
+        question: str | None,
+        labels: Sequence[str],
+        limit: int | None,
     ) -> Asked:
         """Raises InputError or RubricError with every problem; then nothing was graded."""
         labelled = read_labelled(path)
+        if question is not None:
+            labelled = labelled.about(question)
         if rubric is None:
             tasks = by_question(labelled, labelled.papers, labels)
         elif labels:

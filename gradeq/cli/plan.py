@@ -158,7 +158,8 @@ class Planner:
         if wanted is None or grade.rubric_id is None:
             return True
         made_as = Wanted(grade.grade.model or "", Flag.SIMULATED in grade.grade.flags)
-        is_as_wanted = wanted.model is None or made_as == wanted
+        is_of_any = wanted.model is None and made_as.simulated == wanted.simulated
+        is_as_wanted = is_of_any or made_as == wanted
         return not is_as_wanted or not await self._is_our_rubric(grade.rubric_id)
 
     async def _is_our_rubric(self, rubric_id: int | None) -> bool:

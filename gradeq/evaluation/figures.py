@@ -110,7 +110,7 @@ def auc(counts: Counts) -> float:
     marks = sorted({one for one, _ in counts})
     if len(marks) != 2:
         raise Undefined(
-            "people gave one and the same answer for all papers"
+            "one and the same answer is right for all papers"
             if len(marks) == 1
             else "people's judgements are not yes or no"
         )

@@ -72,6 +72,17 @@ class Labelled:
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
+    def about(self, question_id: str) -> Labelled:
+        """The papers of one question. Raises InputError where there are none."""
+        papers = tuple(one for one in self.papers if one.question_id == question_id)
+        if not papers:
+            known = ", ".join(dict.fromkeys(one.question_id for one in self.papers)) or "none"
+            raise InputError(
+                f"{self.name}: has no question {question_id!r}, so nothing was graded. Its "
+                f"questions are: {known}"
+            )
+        return replace(self, papers=papers)
+
     def cells_about(self, *things: str) -> list[tuple[LabelledPaper, Column, str]]:
         """The cells with something in them, in the order of the file."""
         columns = [column for column in self.columns if column.about in things]

@@ -47,7 +47,8 @@ class Header:
 class Outcome:
     """One paper. `people` by their number, from 1; `grader` is empty where it is ungraded.
 
-    `words` and `overlap` are what the baselines go by; `seconds` the time of its calls together.
+    `confidence` is the grader's own, from 0 to 1, where it tells one. `words` and `overlap` are
+    what the baselines go by; `seconds` is the time of its calls together.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Outcome:
     grader: Judgements = field(default_factory=dict)
     reason: str | None = None
     flags: tuple[str, ...] = ()
+    confidence: float | None = None
     words: int = 0
     overlap: float | None = None
     cost: float = 0.0

@@ -25,13 +25,19 @@ class Scale:
 
     def step_of(self, value: float) -> float:
         """How many steps above the lowest mark; between two marks a share of their step."""
-        below = min(max(bisect_right(self.marks, value) - 1, 0), len(self.marks) - 2)
+        below = self._below(value)
         low, high = self.marks[below], self.marks[below + 1]
         return below + (value - low) / (high - low)
 
     def nearest(self, value: float) -> float:
         """The mark nearest to `value`; of two as near the lower."""
-        return min(self.marks, key=lambda mark: abs(mark - value))
+        below = self._below(value)
+        low, high = self.marks[below], self.marks[below + 1]
+        return high if high - value < value - low else low
+
+    def _below(self, value: float) -> int:
+        """Where the two marks begin that `value` lies between, or is nearest to."""
+        return min(max(bisect_right(self.marks, value) - 1, 0), len(self.marks) - 2)
 
     def name_of(self, value: float) -> str:
         """The level's name, or the points where no level has them."""

@@ -10,6 +10,7 @@ from statistics import median
 
 from gradeq.evaluation.baselines import left_out
 from gradeq.evaluation.bootstrap import Figure, Sample, estimated, how_drawn
+from gradeq.evaluation.confidence import ByConfidence, Told, by_confidence
 from gradeq.evaluation.figures import Pair, Undefined, auc, bias, exact, figures_on, pearson
 from gradeq.evaluation.people import Measure
 from gradeq.evaluation.runs import Outcome, Run
@@ -68,6 +69,7 @@ class Summary:
     lines: tuple[Line, ...]
     confusions: tuple[Confusion, ...]
     flags: tuple[Marked, ...]
+    confidence: ByConfidence | None
     questions: tuple[ByQuestion, ...]
     ungraded: Mapping[str, int]
     cost: float
@@ -93,6 +95,7 @@ def summarised(run: Run) -> Summary:
         lines=lines,
         confusions=tuple(_confusion(run, one, lines[0]) for one in run.header.measures),
         flags=tuple(_flags(run)),
+        confidence=by_confidence(list(_confidences(run))),
         questions=tuple(_questions(run)),
         ungraded=Counter(one.reason for one in run.outcomes if one.reason is not None),
         cost=sum(one.cost for one in run.outcomes),
@@ -207,6 +210,14 @@ def _flags(run: Run) -> Iterable[Marked]:
             yield marked(flag, lambda one, flag=flag: flag in one.flags)  # type: ignore[misc]
     without = [one for one in judged if not any(flag in telling for flag in one.flags)]
     yield Marked("no flag", len(without), sum(map(is_wrong, without)))
+
+
+def _confidences(run: Run) -> Iterable[Told]:
+    person, grader = by_person(1, run.headline), by_grader(run.headline)
+    for one in run.outcomes:
+        said, given = person(one), grader(one)
+        if said is not None and given is not None and one.confidence is not None:
+            yield one.question, (said, given), one.confidence
 
 
 def _more_wrong(counts: Mapping[tuple[bool, bool], int]) -> float:

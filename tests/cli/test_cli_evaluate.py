@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_kit import School, Typed, gradeq, jsonl, text
+from cli_kit import ROOT, School, Typed, gradeq, jsonl, text
 
 from gradeq.store.sql import load_schema
 
+EXAMPLES = ROOT / "examples"
 MARKS = ("clear", "none")
 
 
@@ -357,6 +358,37 @@ def test_one_question_has_one_wording(school: School):
     typed = evaluate(school, school.table(rows, "q.csv"))
     assert typed.code == 2
     assert "q.csv, row 3, question: is not that of row 2" in typed.err
+
+
+def test_one_question_may_have_a_rubric_with_more_to_say(school: School):
+    folder = EXAMPLES / "science"
+    for rubric, question in (("minerals", "EM_21b"), ("guitar", "PS_51a")):
+        typed = evaluate(
+            school,
+            folder / "answers.csv",
+            "--rubric",
+            folder / f"{rubric}.toml",
+            "--question",
+            question,
+        )
+        assert typed.code in (0, 1), typed.err
+        assert typed.told["papers"] == 20
+        assert typed.told["n"] + typed.told["ungraded"] == 20
+    wrong = evaluate(school, folder / "answers.csv", "--question", "EM_0")
+    assert wrong.code == 2
+    assert "has no question 'EM_0'" in wrong.err
+
+
+def test_the_report_of_the_example_can_be_made_by_the_line_in_its_readme(school: School):
+    readme = (EXAMPLES / "science" / "README.md").read_text("utf-8")
+    [line, *_] = [one for one in readme.splitlines() if one.startswith("    gradeq evaluate answers")]
+    words = line.split()[1:]
+    words[words.index("answers.csv")] = str(EXAMPLES / "science" / "answers.csv")
+    typed = gradeq(*words, "--base-url", school.url, "--limit", 24)
+    assert typed.code in (0, 1), typed.err
+    assert "SIMULATED" in typed.out
+    assert "24 papers of 12 questions" in typed.out
+    assert "SIMULATED" in Path("report.html").read_text("utf-8")
 
 
 def test_a_jsonl_says_the_same(school: School):

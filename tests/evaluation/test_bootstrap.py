@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradeq.evaluation.bootstrap import (
@@ -36,6 +36,7 @@ def test_an_interval_of_a_share_is_about_as_wide_as_theory_says():
     assert figure.high - figure.low == pytest.approx(theory, rel=0.15)
 
 
+@settings(max_examples=20)
 @given(st.integers(0, 50))
 def test_intervals_of_many_papers_hold_their_estimate(seed):
     sample = Sample.of(papers(300, seed=seed))

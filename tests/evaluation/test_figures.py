@@ -94,7 +94,7 @@ def test_what_has_no_meaning_is_undefined(name, pairs, why):
 
 
 def test_auc_and_adjacent_are_undefined_where_they_would_mislead():
-    with pytest.raises(Undefined, match="same answer"):
+    with pytest.raises(Undefined, match="same answer is right"):
         figures.auc(Counter([(1, 0.2), (1, 0.3)]))
     with pytest.raises(Undefined, match="not yes or no"):
         figures.auc(Counter([(0, 0.2), (1, 0.3), (2, 0.3)]))

@@ -82,3 +82,17 @@ def test_a_comparison_is_over_the_papers_that_both_graded():
     assert found.p == pytest.approx(20 / 512)
     assert found.differences["exact"].value == pytest.approx(7 / 9)
     assert found.differences["bias"].value == pytest.approx(17 / 9)
+
+
+def test_confidence_is_held_against_being_right():
+    sure = [replace(paper(n, 2.0, 2.0), confidence=0.9) for n in range(20)]
+    unsure = [replace(paper(20 + n, 2.0, n % 2 * 2.0), confidence=0.2) for n in range(20)]
+    found = summarised(run(*sure, *unsure)).confidence
+    assert found is not None
+    assert [(one.low, one.exact.n, one.exact.value) for one in found.parts] == [
+        (0.2, 20, 0.5),
+        (0.9, 20, 1.0),
+    ]
+    # Of 30 right papers 20 have more confidence than each wrong one, the other 10 as much.
+    assert found.auc.value == pytest.approx((20 + 10 / 2) / 30)
+    assert summarised(run(paper(0, 2.0, 2.0))).confidence is None

@@ -154,7 +154,13 @@ def _outcome(
     if grade.max_score != task.rubric.max_score:
         most = f"{grade.max_score:g} points and not {task.rubric.max_score:g}"
         return replace(outcome, reason=f"graded on another scale: of {most}", flags=grade.flags)
-    return replace(outcome, grader=dict(_measured(task, grade, measures)), flags=grade.flags)
+    return replace(
+        outcome,
+        grader=dict(_measured(task, grade, measures)),
+        flags=grade.flags,
+        # Only some graders tell how sure they are.
+        confidence=getattr(grade, "confidence", None),
+    )
 
 
 def _measured(task: Task, grade: Grade, measures: Sequence[Measure]) -> Iterator[tuple[str, float]]:

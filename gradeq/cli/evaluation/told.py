@@ -9,6 +9,7 @@ from gradeq.cli import say
 from gradeq.cli.evaluation.wording import NAMES, RULER, headline_of, share, told, why_missing
 from gradeq.evaluation.bootstrap import Figure
 from gradeq.evaluation.compare import Change, Comparison
+from gradeq.evaluation.confidence import ByConfidence
 from gradeq.evaluation.runs import Run
 from gradeq.evaluation.summary import Confusion, Line, Marked, Summary
 
@@ -28,6 +29,7 @@ def report_lines(summary: Summary, comparison: Comparison | None) -> Iterator[st
     for confusion in summary.confusions:
         yield from _confused(confusion)
     yield from _flagged(summary.flags)
+    yield from _sure(summary.confidence)
     yield from _questions(summary)
     if comparison is not None:
         yield ""
@@ -61,6 +63,7 @@ def as_json_line(
             one.name: {"n": one.n, "wrong": one.wrong, "more_wrong": _number(one.difference)}
             for one in summary.flags
         },
+        "confidence": None if summary.confidence is None else _sure_json(summary.confidence),
         "questions": {
             one.name: {"n": one.n, "ungraded": one.ungraded, "exact": one.exact.value}
             for one in summary.questions
@@ -146,6 +149,17 @@ def _flagged(flags: Sequence[Marked]) -> Iterator[str]:
             yield f"  {one.name.replace('_', ' ')}: {one.wrong:,} of {one.n:,} wrong{more}"
 
 
+def _sure(found: ByConfidence | None) -> Iterator[str]:
+    if found is None:
+        yield "  confidence: this grader tells none"
+        return
+    parts = (
+        f"{one.low:.2f} to {one.high:.2f}: {share(one.exact.value)} of {one.exact.n:,}"
+        for one in found.parts
+    )
+    yield f"  exact by confidence: {'; '.join(parts)}; AUC {told('auc', found.auc)}"
+
+
 def _more(difference: Figure) -> str:
     if difference.value is None:
         return difference.why
@@ -191,6 +205,16 @@ def _number(figure: Figure | None) -> dict[str, Any] | None:
     if figure is None or figure.value is None:
         return None
     return {"value": figure.value, "interval": [figure.low, figure.high]}
+
+
+def _sure_json(found: ByConfidence) -> dict[str, Any]:
+    return {
+        "auc": _number(found.auc),
+        "parts": [
+            {"low": one.low, "high": one.high, "n": one.exact.n, "exact": one.exact.value}
+            for one in found.parts
+        ],
+    }
 
 
 def _compared_json(one: Comparison) -> dict[str, Any]:
