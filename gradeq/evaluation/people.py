@@ -65,10 +65,12 @@ def judgements_of(
 
 
 def summed(points: Mapping[str, float], measure: Measure) -> float | None:
-    """The measure's criteria together; None where one of them is missing."""
+    """The measure's criteria together, within its scale; None where one of them is missing."""
     if not all(criterion in points for criterion in measure.criteria):
         return None
-    return round(sum(points[criterion] for criterion in measure.criteria), 6)
+    marks = measure.scale.marks
+    added = round(sum(points[criterion] for criterion in measure.criteria), 6)
+    return min(marks[-1], max(marks[0], added))
 
 
 def _measured(

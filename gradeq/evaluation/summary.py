@@ -15,6 +15,9 @@ from gradeq.evaluation.figures import Pair, Undefined, auc, bias, exact, figures
 from gradeq.evaluation.people import Measure
 from gradeq.evaluation.runs import Outcome, Run
 
+_FEWEST = 5
+"""Papers with a flag, or without, that tell nothing by their number."""
+
 Figures = Mapping[str, Figure]
 Value = Callable[[Outcome], float | None]
 
@@ -201,8 +204,7 @@ def _flags(run: Run) -> Iterable[Marked]:
     def marked(name: str, has: Callable[[Outcome], bool]) -> Marked:
         items = [(one.question, (has(one), is_wrong(one))) for one in judged]
         wrongs = [wrong for _, (with_it, wrong) in items if with_it]
-        difference = estimated(Sample.of(items), {"more": _more_wrong})["more"]
-        return Marked(name, len(wrongs), sum(wrongs), difference)
+        return Marked(name, len(wrongs), sum(wrongs), _difference(items))
 
     if telling:
         yield marked("any flag", lambda one: any(flag in telling for flag in one.flags))
@@ -218,6 +220,13 @@ def _confidences(run: Run) -> Iterable[Told]:
         said, given = person(one), grader(one)
         if said is not None and given is not None and one.confidence is not None:
             yield one.question, (said, given), one.confidence
+
+
+def _difference(items: Sequence[tuple[str, tuple[bool, bool]]]) -> Figure:
+    flagged = sum(with_it for _, (with_it, _) in items)
+    if min(flagged, len(items) - flagged) < _FEWEST:
+        return Figure(len(items), why=f"fewer than {_FEWEST} papers to compare")
+    return estimated(Sample.of(items), {"more": _more_wrong})["more"]
 
 
 def _more_wrong(counts: Mapping[tuple[bool, bool], int]) -> float:

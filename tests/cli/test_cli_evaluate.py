@@ -95,6 +95,15 @@ def test_each_question_gets_a_rubric_of_its_own(school: School):
     assert "papers drawn within each of 2 questions" in typed.err
 
 
+def test_every_field_of_the_line_for_scripts_is_described(school: School):
+    told = evaluate(school, questions(school, 2)).told
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+    table = page.split("## `gradeq evaluate`")[1].split("| field |")[1].split("\n\n")[0]
+    assert set(told) == set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", table, re.M)))
+    )
+
+
 def test_people_read_a_screen(school: School):
     typed = gradeq("evaluate", questions(school), *school.provider)
     assert "grader and people" in typed.out
@@ -381,7 +390,9 @@ def test_one_question_may_have_a_rubric_with_more_to_say(school: School):
 
 def test_the_report_of_the_example_can_be_made_by_the_line_in_its_readme(school: School):
     readme = (EXAMPLES / "science" / "README.md").read_text("utf-8")
-    [line, *_] = [one for one in readme.splitlines() if one.startswith("    gradeq evaluate answers")]
+    [line, *_] = [
+        one for one in readme.splitlines() if one.startswith("    gradeq evaluate answers")
+    ]
     words = line.split()[1:]
     words[words.index("answers.csv")] = str(EXAMPLES / "science" / "answers.csv")
     typed = gradeq(*words, "--base-url", school.url, "--limit", 24)

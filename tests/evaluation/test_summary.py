@@ -44,6 +44,18 @@ def test_flags_that_hold_the_errors_are_told_apart_from_those_that_do_not():
     assert (marked["no flag"].n, marked["no flag"].wrong) == (40, 0)
 
 
+def test_a_few_flagged_papers_tell_nothing():
+    flagged = [paper(n, 2.0, 0.0, "canary") for n in range(4)]
+    right = [paper(4 + n, float(n % 3), float(n % 3)) for n in range(40)]
+    canary = summarised(run(*flagged, *right)).flags[1]
+    assert (canary.n, canary.wrong) == (4, 4)
+    assert canary.difference is not None
+    assert (canary.difference.low, canary.difference.why) == (
+        None,
+        "fewer than 5 papers to compare",
+    )
+
+
 def test_confusion_counts_every_level_and_what_could_not_be_assessed():
     papers = [paper(0, 2.0, 1.0), paper(1, 2.0, 2.0), paper(2, 0.0, 0.0), paper(3, 0.0, None)]
     unsure = replace(paper(4, 1.0, 1.0), grader={})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gradeq.evaluation.bootstrap import Figure
 
 _WIDTH, _ROW, _TOP, _BOTTOM = 360, 26, 6, 22
-_LEFT, _RIGHT = 132, 14
+_LEFT, _RIGHT = 146, 14
 
 
 @dataclass(frozen=True, slots=True)

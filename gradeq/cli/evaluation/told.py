@@ -15,6 +15,7 @@ from gradeq.evaluation.summary import Confusion, Line, Marked, Summary
 
 _BESIDE = 3
 _MOST_COLUMNS = 7
+_OF_CRITERIA = ("exact", "qwk", "bias")
 _NAMED = 5
 
 
@@ -26,8 +27,12 @@ def report_lines(summary: Summary, comparison: Comparison | None) -> Iterator[st
         yield from _beside(summary.lines[start : start + _BESIDE])
     yield from (f"  {reason}" for reason in why_missing(summary.lines))
     yield f"  95 % intervals in brackets: bootstrap, {summary.drawn}. {RULER}"
-    for confusion in summary.confusions:
-        yield from _confused(confusion)
+    yield ""
+    if len(summary.confusions) > 1:
+        yield from _by_criterion(summary.confusions)
+    else:
+        yield from _confused(summary.confusions[0])
+    yield ""
     yield from _flagged(summary.flags)
     yield from _sure(summary.confidence)
     yield from _questions(summary)
@@ -128,7 +133,6 @@ def _n(line: Line) -> int:
 
 def _confused(confusion: Confusion) -> Iterator[str]:
     name = confusion.measure.name
-    yield ""
     if not confusion.measure.scale.names or len(confusion.columns) > _MOST_COLUMNS:
         return
     header = (f"{name}: people", *(f"grader: {one}" for one in confusion.columns))
@@ -141,8 +145,17 @@ def _confused(confusion: Confusion) -> Iterator[str]:
         yield f"  {say.counted(confusion.unassessed, 'paper')} that the grader could not assess"
 
 
+def _by_criterion(confusions: Sequence[Confusion]) -> Iterator[str]:
+    """The tables themselves would fill screens: they are in the --html report."""
+    rows = [("", "papers", *(NAMES[name] for name in _OF_CRITERIA), "not assessed")]
+    for one in confusions:
+        figures = [one.figures[name] for name in _OF_CRITERIA]
+        cells = map(told, _OF_CRITERIA, figures)
+        rows.append((one.measure.name, f"{figures[0].n:,}", *cells, f"{one.unassessed:,}"))
+    yield say.table(rows, numbers=True)
+
+
 def _flagged(flags: Sequence[Marked]) -> Iterator[str]:
-    yield ""
     for one in flags:
         if one.n:
             more = "" if one.difference is None else f"; {_more(one.difference)}"
@@ -161,7 +174,7 @@ def _sure(found: ByConfidence | None) -> Iterator[str]:
 
 
 def _more(difference: Figure) -> str:
-    if difference.value is None:
+    if difference.low is None:
         return difference.why
     more = told("exact", difference, is_difference=True)
     verdict = "" if difference.excludes_zero else ", which may be chance"
