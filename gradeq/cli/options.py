@@ -55,12 +55,15 @@ grace_option = click.option(
 )
 
 
-def database_options(command: Command) -> Command:
-    """--db and --config; the command gets `config`, with the database in it."""
+def database_options(command: Command, default: Path | None = None) -> Command:
+    """--db and --config; the command gets `config`, with the database in it.
+
+    A command with a `default` of its own takes that, whatever is configured.
+    """
 
     @functools.wraps(command)
     def with_config(*, db: Path | None, config_file: Path | None, **values: Any) -> Any:
-        return command(config=configuration(config_file, db), **values)
+        return command(config=configuration(config_file, db or default), **values)
 
     for option in (
         click.option(
@@ -70,7 +73,12 @@ def database_options(command: Command) -> Command:
             metavar="FILE",
             help="Configuration (default: gradeq.toml, if there is one here).",
         ),
-        click.option("--db", type=FILE, metavar="FILE", help="Database (default: gradeq.db)."),
+        click.option(
+            "--db",
+            type=FILE,
+            metavar="FILE",
+            help=f"Database (default: {default or 'gradeq.db'}).",
+        ),
     ):
         with_config = option(with_config)
     return with_config
