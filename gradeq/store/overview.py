@@ -14,11 +14,10 @@ from gradeq.model import JobState, SubmissionStatus
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a batch's papers belong: the first one's assignment. `is_only`: also the last one's."""
+    """An assignment that papers of a batch belong to."""
 
     course: str
     assignment: str
-    is_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,7 @@ class PaperRow:
     student: str
     state: JobState
     tries: int
+    error: str | None
     reason: str | None
     due_at: int | None
     finished_at: int | None
@@ -132,8 +132,8 @@ class Resting:
 class Overview(Protocol):
     """Reads for people. A batch that does not exist has nothing of anything."""
 
-    async def places(self, batch_ids: Sequence[int]) -> dict[int, Place]:
-        """Batches without papers are left out."""
+    async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
+        """By course and assignment. Batches without papers are left out."""
         ...
 
     async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:

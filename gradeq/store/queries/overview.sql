@@ -1,12 +1,9 @@
--- A batch is nearly always one assignment's; to look at every job would take too long for a list.
 -- name: batch_places
-SELECT w.value AS batch_id, a.course, a.name AS assignment,
-       (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value ORDER BY j.id DESC LIMIT 1)
-       = a.id AS is_only
+SELECT x.batch_id, a.course, a.name AS assignment
   FROM json_each(:batch_ids) w
-  JOIN assignments a
-    ON a.id = (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value
-                ORDER BY j.id LIMIT 1)
+  JOIN batch_assignments x ON x.batch_id = w.value
+  JOIN assignments a ON a.id = x.assignment_id
+ ORDER BY x.batch_id, a.course, a.name
 
 -- In one row: see Tx.ids. To count characters would take longer than all the rest.
 -- name: candidates
@@ -30,7 +27,7 @@ SELECT json_group_array(json_object(
 -- name: batch_papers
 SELECT j.id AS job_id, j.submission_id, coalesce(s.external_id, '') AS external_id,
        coalesce(s.student, '') AS student, j.state,
-       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.reason,
+       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.error, j.reason,
        CASE WHEN j.waiting = 1 THEN j.run_at END AS due_at, j.finished_at
   FROM jobs j LEFT JOIN submissions s ON s.id = j.submission_id
  WHERE j.batch_id = :batch_id AND (:state IS NULL OR j.state = :state) AND j.id > :after

@@ -220,5 +220,19 @@ SELECT s.id
    AND s.archived_at IS NULL AND s.status = :status
    AND EXISTS (SELECT 1 FROM grades g INDEXED BY grades_doubtful
                 WHERE g.submission_id = s.id AND g.paper_version = s.version
-                  AND g.flags NOT IN ('[]', '["simulated"]'))
- ORDER BY coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id
+                  AND g.flags NOT IN ('[]', '["simulated"]', '["provisional"]'))
+ ORDER BY (SELECT min(g.confidence) FROM grades g INDEXED BY grades_sure
+            WHERE g.submission_id = s.id AND g.paper_version = s.version
+              AND g.confidence IS NOT NULL) NULLS LAST,
+          coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id
+
+-- The least sure first. Most graders tell no confidence: then there are none.
+-- name: submissions_ids_unsure
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+  JOIN grades g INDEXED BY grades_sure ON g.submission_id = s.id AND g.paper_version = s.version
+                                      AND g.confidence IS NOT NULL
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+ GROUP BY s.id
+ ORDER BY min(g.confidence), coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id

@@ -39,7 +39,7 @@ class SqliteOverview:
 
     read: _Read
 
-    async def places(self, batch_ids: Sequence[int]) -> dict[int, Place]:
+    async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
         return await self.read(partial(_places, batch_ids=batch_ids))
 
     async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
@@ -79,11 +79,11 @@ class SqliteOverview:
         )
 
 
-def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, Place]:
-    return {
-        row["batch_id"]: Place(row["course"], row["assignment"], bool(row["is_only"]))
-        for row in tx.all("batch_places", batch_ids=ids_json(batch_ids))
-    }
+def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
+    places: dict[int, list[Place]] = {}
+    for batch_id, *place in tx.all("batch_places", batch_ids=ids_json(batch_ids)):
+        places.setdefault(batch_id, []).append(Place(*place))
+    return places
 
 
 def _candidates(tx: Tx, ids: Sequence[int]) -> list[Candidate]:

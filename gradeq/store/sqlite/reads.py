@@ -84,8 +84,8 @@ def walk(
     if not doubtful_first:
         return everyone
     doubtful = tx.ids("submissions_ids_doubtful", **where)
-    first = set(doubtful)
-    return doubtful + [one for one in everyone if one not in first]
+    unsure = tx.ids("submissions_ids_unsure", **where)
+    return list(dict.fromkeys([*doubtful, *unsure, *everyone]))
 
 
 def find_submissions(
@@ -139,6 +139,7 @@ def _result(
         output_tokens=costs["output_tokens"] if costs else 0,
         cost=costs["cost"] if costs else 0.0,
         pause_reason=job["pause_reason"] if job else None,
+        pause_cause=job["pause_cause"] if job else None,
         mode=BatchMode(job["mode"]) if job else BatchMode.LIVE,
     )
 

@@ -12,6 +12,7 @@ from functools import partial
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
+from gradeq.grading.lexical.grader import MOST_WORDS, why_not
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.grading.normalise import is_blank, normalise
 from gradeq.handlers.base import GraderFacts
@@ -19,10 +20,12 @@ from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
+    LEXICAL_GRADER,
     Submission,
     SubmissionStatus,
 )
 from gradeq.orders import When
+from gradeq.store.orders import Submitted
 from gradeq.store.overview import Candidate
 from gradeq.store.rows import RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
@@ -94,6 +97,7 @@ async def confirm(visit: Visit) -> Response:
         ways=ways,
         is_possible=bool(found.ids and ways),
         first=FIRST,
+        most_words=MOST_WORDS,
         key=secrets.token_urlsafe(16),
     )
 
@@ -105,20 +109,24 @@ async def _asked(visit: Visit) -> QueryParams | FormData:
 
 
 def offered(site: Site) -> list[GraderFacts]:
-    """The graders of papers, the usual one first; no provider twice because it has two names."""
+    """The graders of papers, the usual one first, the one that is always there last; no provider
+    twice because it has two names."""
     found: dict[str, GraderFacts] = {}
-    for name in sorted(site.engine.graders, key=lambda name: name != DEFAULT_GRADER):
+    for name in sorted(site.engine.graders, key=_preference):
         facts = site.engine.about(name)
         if facts.kind == GRADING:
             found.setdefault(facts.provider or f":{name}", facts)
     return list(found.values())
 
 
+def _preference(grader: str) -> tuple[bool, bool]:
+    return grader == LEXICAL_GRADER, grader != DEFAULT_GRADER
+
+
 async def _sorted_out(
     site: Site, chosen: Sequence[int], shown: Shown, graders: Sequence[GraderFacts]
 ) -> Sorted:
     found = Sorted()
-    papers = await site.store.overview.candidates(chosen)
     longest = MOST_CHARACTERS if all(one.needs_rubric for one in graders) else math.inf
     papers = await site.store.overview.candidates(chosen)
     to_read = [one.id for one in papers if not one.has_words or one.bytes > longest]
@@ -167,16 +175,22 @@ async def _rubric(site: Site, place: Place) -> RubricRow | None:
 async def _ways(
     site: Site, graders: Sequence[GraderFacts], ids: Sequence[int], rubric: RubricRow | None
 ) -> list[Way]:
-    """Those that can be ordered: without a rubric no model can."""
+    """Those that can be ordered: without a rubric no model can, without a reference no words."""
     ways = []
     for one in graders:
-        if one.needs_rubric and rubric is None:
+        if one.needs_rubric and not await _suits(site, one, rubric):
             continue
         cost = await site.engine.projected_cost(ids, one.name, rubric.id) if rubric else None
         ways.append(Way(one, "now", cost))
         if one.share_overnight is not None:
             ways.append(Way(one, "overnight", cost and cost * one.share_overnight))
     return ways
+
+
+async def _suits(site: Site, grader: GraderFacts, rubric: RubricRow | None) -> bool:
+    if rubric is None or not grader.is_provisional:
+        return rubric is not None
+    return why_not(await site.engine.rubrics.get(rubric.id)) is None
 
 
 async def order(visit: Visit) -> Response:
@@ -188,17 +202,26 @@ async def order(visit: Visit) -> Response:
     if not ids:
         raise Problem(422, "nothing_to_grade", visit.words.text("grading.nothing"))
     when, grader = _way(str(form.get("way", "")))
+    shown = Shown.told(form)
     submitted = await visit.site.engine.submit(
         ids,
         grader=grader,
         when=when,
         owner=await visit.name() or DEFAULT_OWNER,
         idempotency_key=str(form.get("key", "")) or None,
+        # What somebody else had graded since the list was shown is not graded again.
+        again=shown.status is not SubmissionStatus.SUBMITTED,
     )
+    return visit.go(*place.parts, **shown.query(page=1), told=_outcome(visit, submitted))
+
+
+def _outcome(visit: Visit, submitted: Submitted) -> str:
+    if not submitted.job_ids:
+        return visit.words.text("grading.none_ordered")
     told = visit.words.text("grading.ordered", n=len(submitted.job_ids))
     if submitted.skipped:
         told += " " + visit.words.text("assignment.not_changed", n=len(submitted.skipped))
-    return visit.go(*place.parts, **Shown.told(form).query(page=1), told=told)
+    return told
 
 
 def _without_all(form: FormData) -> FormData:

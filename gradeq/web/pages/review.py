@@ -10,15 +10,16 @@ from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
 from gradeq.model import Flag, JobState, Submission, SubmissionStatus
-from gradeq.results import why_ungraded
-from gradeq.store.rows import TAKE_BACK_SECONDS, GradeRow, ResultRow, Seen
+from gradeq.store.rows import GradeRow, ResultRow, Seen
 from gradeq.web.grade_edits import Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
 from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_points
+from gradeq.web.pages.undo import undo_of
 from gradeq.web.pages.walk import Walk, stand_at, walked
 from gradeq.web.problems import ProblemAnswer
 from gradeq.web.visit import Visit
+from gradeq.web.why import NOTHING, of_paper
 
 _LARGEST_ID = 2**63 - 1
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
@@ -68,15 +69,6 @@ class Opened:
         job = self.row.job
         is_open = job is not None and job.state in (JobState.PENDING, JobState.PROCESSING)
         return self.may_edit and self.current is None and not is_open
-
-
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """A release that the person before the page may still take back."""
-
-    paper: Submission
-    count: int
-    seconds: float
 
 
 async def show(visit: Visit) -> Response:
@@ -132,10 +124,10 @@ async def render(
         "shown": highlighted(paper.text, criteria),
         "criteria": _described(opened),
         "known_flags": set(Flag),
-        "why": why_ungraded(opened.row) if current is None else "",
+        "why": of_paper(visit.words, opened.row) if current is None else NOTHING,
         "happenings": happenings(opened.versions, releases),
         "reviewed": len(reviewed),
-        "undo": await _undo(visit),
+        "undo": await undo_of(visit),
         "after": await store.last_event(),
         "problem": problem,
         **_form_values(opened, typed or {}),
@@ -163,19 +155,6 @@ def _described(opened: Opened) -> Mapping[str, str]:
     """What the rubric asks, by criterion."""
     rubric = opened.start.rubric if opened.start else None
     return {one.id: one.description for one in rubric.criteria} if rubric else {}
-
-
-async def _undo(visit: Visit) -> Undo | None:
-    told = visit.query("undo")
-    if not told.isdecimal() or int(told) > _LARGEST_ID:
-        return None
-    paper = await visit.site.store.submission(int(told))
-    if paper is None or paper.released_at is None or paper.released_by != visit.person.name:
-        return None
-    left = TAKE_BACK_SECONDS - (visit.site.engine.clock.now_ms() - paper.released_at) / 1000
-    if left <= 0 or not visit.person.sees(paper.course):
-        return None
-    return Undo(paper, len(await visit.site.store.released_together(paper.id)), left)
 
 
 def _told(seen: Seen) -> tuple[int, int]:

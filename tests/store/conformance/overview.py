@@ -40,12 +40,12 @@ class OverviewSuite(Suite):
 
     async def test_where_batches_belong(self, store: Store) -> None:
         one = await queued(store, "a", "b")
-        there = await add(store, "c", assignment="essay-2")
+        there = await add(store, "c", course="art", assignment="essay-2")
         both = await submit(store, [*(await add(store, "d")), *there])
         none = await items(store)
         assert await store.overview.places([one.id, both.id, none.id, 999]) == {
-            one.id: Place(COURSE, ASSIGNMENT, True),
-            both.id: Place(COURSE, ASSIGNMENT, False),
+            one.id: [Place(COURSE, ASSIGNMENT)],
+            both.id: [Place("art", "essay-2"), Place(COURSE, ASSIGNMENT)],
         }
 
     async def test_what_decides_whether_papers_can_be_graded(self, store: Store) -> None:
