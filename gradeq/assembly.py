@@ -373,14 +373,16 @@ def _under_todays_cap(state: PoolState) -> PoolState:
     """The cap may be higher by now: the first call finds out."""
     if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
         return state
-    return replace(state, parked_reason=None, parked_until_ms=None)
+    return state.unparked()
 
 
 def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
     """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
     from gradeq.providers.address import on_this_machine  # noqa: PLC0415
 
-    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    is_free = settings.kind == "local" or (
+        settings.base_url is not None and on_this_machine(settings.base_url)
+    )
     if not caps.any or settings.price_input or settings.price_output or is_free:
         return
     raise NoPricesError(

@@ -31,6 +31,15 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Cancelled(StrEnum):
+    """The reason on record of a job that was cancelled."""
+
+    BY_PERSON = "cancelled"
+    ARCHIVED = "archived"
+    RELEASED = "released"
+    REPLACED = "the paper was replaced"
+
+
 class BatchStatus(StrEnum):
     """Derived from a batch's stored facts; see the view `batch_status` in schema.sql."""
 

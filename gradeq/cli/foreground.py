@@ -43,7 +43,8 @@ class Done:
 class Foreground:
     """One go. `skipped_invalid` counts what was left out of the input: the exit code tells it.
 
-    `grader` names who grades, where that is not the default provider.
+    `grader` names who grades, where that is not the default provider; with `is_quiet` it is left
+    to the caller to tell what came of it.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class Foreground:
     out: Path | None = None
     skipped_invalid: int = 0
     grader: str | None = None
+    is_quiet: bool = False
     clock: Clock = field(default_factory=SystemClock)
     began: float = field(default_factory=time.monotonic)
 
@@ -110,7 +112,8 @@ class Foreground:
             "out": None if self.out is None else str(self.out),
             "db": str(self.config.store.path),
         }
-        tell(tally, told, as_json=self.as_json)
+        if not self.is_quiet:
+            tell(tally, told, as_json=self.as_json)
         _say_what_is_left(ended, standing, again)
         return Done(_code(told), told, tally, plan)
 

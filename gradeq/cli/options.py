@@ -55,12 +55,15 @@ grace_option = click.option(
 )
 
 
-def database_options(command: Command) -> Command:
-    """--db and --config; the command gets `config`, with the database in it."""
+def database_options(command: Command, default: Path | None = None) -> Command:
+    """--db and --config; the command gets `config`, with the database in it.
+
+    A command with a `default` of its own takes that, whatever is configured.
+    """
 
     @functools.wraps(command)
     def with_config(*, db: Path | None, config_file: Path | None, **values: Any) -> Any:
-        return command(config=configuration(config_file, db), **values)
+        return command(config=configuration(config_file, db or default), **values)
 
     for option in (
         click.option(
@@ -70,7 +73,12 @@ def database_options(command: Command) -> Command:
             metavar="FILE",
             help="Configuration (default: gradeq.toml, if there is one here).",
         ),
-        click.option("--db", type=FILE, metavar="FILE", help="Database (default: gradeq.db)."),
+        click.option(
+            "--db",
+            type=FILE,
+            metavar="FILE",
+            help=f"Database (default: {default or 'gradeq.db'}).",
+        ),
     ):
         with_config = option(with_config)
     return with_config
@@ -119,10 +127,10 @@ _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
         metavar="KIND",
-        help="anthropic, openai (and compatible), gemini, simulated, or a name from the "
+        help="anthropic, openai (and compatible), gemini, local, simulated, or a name from the "
         "configuration.",
     ),
-    click.option("--model", metavar="M", help="The model to ask."),
+    click.option("--model", metavar="M", help="The model to ask; for local its .gguf file."),
     click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),
     click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
     click.option(

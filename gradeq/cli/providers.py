@@ -12,16 +12,19 @@ from gradeq.errors import ConfigError, NoPricesError, NoReferenceError
 from gradeq.grading.lexical.grader import why_not
 from gradeq.grading.rubric import Rubric
 from gradeq.model import LEXICAL_GRADER
-from gradeq.providers.build import KEY_VARIABLES, KINDS
+from gradeq.providers.build import KEY_VARIABLES, KINDS, LOCAL
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
 SIMULATED = "simulated"
+_LOCAL_SECONDS = 600.0
+"""For one call to a model on this machine, which may be slow."""
 
 _NONE = """no provider is configured, so nothing was graded. Name one:
   an API key    --provider anthropic --model MODEL   (key in ANTHROPIC_API_KEY)
                 --provider openai --model MODEL      (key in OPENAI_API_KEY)
                 --provider gemini --model MODEL      (key in GEMINI_API_KEY)
-  a local model --base-url http://localhost:11434/v1 --model MODEL
+  a local model --provider local --model FILE.gguf   (gradeq runs it; gradeq[local])
+                --base-url http://localhost:11434/v1 --model MODEL
                 (Ollama, llama.cpp, vLLM: whatever speaks OpenAI's API)
   a file        gradeq.toml with a section [provider.NAME], or --config FILE
   no model      --grader lexical                     (provisional grades of short answers, by
@@ -114,7 +117,8 @@ def _new(kind: str, told: ProviderOptions) -> ProviderSettings:
             else "--base-url needs --model: the name the server knows its model by. "
             "Nothing was graded"
         )
-    return ProviderSettings(name=kind, kind=kind, model=told.model or DEFAULT_MODEL)
+    made = ProviderSettings(name=kind, kind=kind, model=told.model or DEFAULT_MODEL)
+    return replace(made, timeout_seconds=_LOCAL_SECONDS) if kind == LOCAL else made
 
 
 def _overridden(base: ProviderSettings, told: ProviderOptions) -> ProviderSettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -33,8 +32,9 @@ from gradeq.cli.providers import (
     refuse_unpriced,
     with_provider,
 )
+from gradeq.cli.targets import refuse_to_overwrite
 from gradeq.config import Config
-from gradeq.errors import ConfigError, StoreLockedError
+from gradeq.errors import StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
 from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
@@ -92,7 +92,7 @@ def command(
         refuse_unpriced(default_provider(config), max_cost)
     if out is not None:
         check_target(out)
-        _refuse_to_overwrite(out, (input, rubric, config.store.path))
+        refuse_to_overwrite("--out", out, (input, rubric, config.store.path))
     assignment = assignment or assignment_of(input)
     read = read_input(
         input,
@@ -121,12 +121,6 @@ def command(
     if as_json:
         say.as_json(done.told)
     sys.exit(done.code)
-
-
-def _refuse_to_overwrite(out: Path, others: Iterable[Path]) -> None:
-    for other in others:
-        if out.resolve() == other.resolve():
-            raise ConfigError(f"--out {out} would overwrite {other}; nothing was graded")
 
 
 def _say_where(config: Config, out: Path | None, *, as_json: bool) -> None:

@@ -101,6 +101,8 @@ class BatchRow:
     paused_at: int | None
     paused_by: str | None
     pause_reason: str | None
+    pause_cause: str | None
+    """The `gradeq.outcome.ErrorClass` for which gradeq itself paused it, if it did."""
     cancelled_at: int | None
     finished_at: int | None
     total: int
@@ -272,6 +274,7 @@ class ResultRow:
     cost: float
     pause_reason: str | None
     mode: BatchMode = BatchMode.LIVE
+    pause_cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def to_batch(row: sqlite3.Row) -> BatchRow:
         paused_at=row["paused_at"],
         paused_by=row["paused_by"],
         pause_reason=row["pause_reason"],
+        pause_cause=row["pause_cause"],
         cancelled_at=row["cancelled_at"],
         finished_at=row["finished_at"],
         total=row["total"],
