@@ -1,12 +1,12 @@
 """How well the lexical grader agrees with people, whole questions left out.
 
-    python bench/bench_lexical.py FILE [--examples 0 6 10 15] [--seeds 5] [--fit]
+    python bench/bench_lexical.py [FILE] [--examples 0 6 10 15] [--seeds 5] [--fit]
 
-FILE is a .csv with question_id, question, reference, text and human_label (correct or incorrect),
-such as the sample of SciEntsBank. For each question the general weights are fitted on all the
-others; with --examples, so many of its own graded answers are given to the grader, chosen at random
-by --seeds seeds, and the rest is graded. Beside it stands an answer's length in words. --fit prints
-the weights that all questions together give: those of gradeq.grading.lexical.calibration.
+FILE is a .csv with question_id, question, reference, text and human_label (correct or incorrect);
+without it, the sample in examples/science. For each question the general weights are fitted on all
+the others; with --examples, so many of its own graded answers are given to the grader, chosen at
+random by --seeds seeds, and the rest is graded. Beside it stands an answer's length in words. --fit
+prints the weights that all questions together give: those of gradeq.grading.lexical.calibration.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gradeq.grading.lexical.likeness import Target
 from gradeq.grading.lexical.likeness import Weights as WordWeights
 from gradeq.grading.lexical.words import sentences_of, words_of
 
+SAMPLE = Path(__file__).parents[1] / "examples" / "science" / "answers.csv"
 _SOFT = (1.0, 1.0, 1.0, 0.01)
 """The prior of the general weights themselves: near 0 unless the data say otherwise."""
 
@@ -141,7 +142,7 @@ def by_confidence(guesses: Sequence[Guess]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?", default=SAMPLE)
     parser.add_argument("--examples", type=int, nargs="*", default=[0, 6, 10, 15])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fit", action="store_true")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from gradeq.handlers.batched import BatchedHandler
     from gradeq.handlers.model import ModelHandler
 
+_LEXICAL_SECONDS = 60.0
+"""For one paper: it takes a thousandth of one, and must not hang the queue all the same."""
+
 log = logging.getLogger("gradeq")
 
 
@@ -121,6 +124,8 @@ class Assembly:
         """The seconds that one call of this grader may take; None for an unknown one."""
         if grader in self._registered:
             return self._registered[grader].timeout
+        if grader == LEXICAL_GRADER:
+            return _LEXICAL_SECONDS
         provider = self._model_names().get(grader)
         return next((one.timeout_seconds for one in self._settings if one.name == provider), None)
 
@@ -327,7 +332,7 @@ def _lexical(store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> Regist
         GRADING,
         LexicalWork(store, rubric),
         max_attempts=MAX_ATTEMPTS,
-        timeout=60.0,
+        timeout=_LEXICAL_SECONDS,
         concurrency=5,
         requests_per_minute=None,
     )
