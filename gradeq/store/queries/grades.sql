@@ -102,9 +102,9 @@ SELECT g.* FROM grades g WHERE g.submission_id = :submission_id AND g.current = 
 -- name: grades_by_people
 SELECT p.text, g.criteria
   FROM assignments a
-  JOIN submissions s ON s.assignment_id = a.id AND s.archived_at IS NULL
-                    AND s.status IN ('graded', 'released')
-  JOIN grades g ON g.submission_id = s.id AND g.current = 1 AND g.paper_version = s.version
+  CROSS JOIN submissions s ON s.assignment_id = a.id AND s.archived_at IS NULL
+                          AND s.status IN ('graded', 'released')
+  CROSS JOIN grades g ON g.submission_id = s.id AND g.current = 1 AND g.paper_version = s.version
   JOIN papers p ON p.submission_id = s.id AND p.version = s.version
  WHERE a.rubric_id = :rubric_id
    AND (g.source = 'person' OR g.reviewed_by IS NOT NULL OR s.status = 'released')
