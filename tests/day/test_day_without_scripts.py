@@ -59,7 +59,10 @@ async def release_and_take_back(day: Day, teacher: Browsed) -> None:
     await page.get_by_label("Choose Student 03").check()
     await page.get_by_role("button", name="Release").click()
     await expect(page.locator(".undo")).to_contain_text("Released by mistake?", timeout=MS)
-    await page.get_by_role("button", name="Take it back").click()
+    await expect(page.locator(".undo")).to_be_focused(timeout=MS)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Take it back")).to_be_focused(timeout=MS)
+    await page.keyboard.press("Enter")
     await expect(page.locator("#told")).to_contain_text("Taken back", timeout=MS)
     assert (await count(teacher, "graded"), await count(teacher, "released")) == (2, 3)
     released = "SELECT external_id FROM submissions WHERE status = 'released' ORDER BY id"
