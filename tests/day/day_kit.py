@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Daemon:
         self.folder = school.folder
         self._words = ("serve", "--db", "day.db", "--json", *school.provider, *options)
         self._process: subprocess.Popen[str] | None = None
+        self._listening: threading.Thread | None = None
         self._said: list[str] = []
         self._port = 0
         self.url = ""
@@ -81,14 +82,15 @@ class Daemon:
             await self._ended()
 
     async def _ended(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        await asyncio.to_thread(process.wait, 60)
-        await asyncio.to_thread(self._listening.join)
-        process.stdout.close()
-        process.stderr.close()
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        assert self._listening is not None
+        with self._process:  # closes what it said
+            self._process.wait(60)
+            self._listening.join()
+        self._process = None
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds, read beside the daemon."""
@@ -113,7 +115,6 @@ class Day:
     school: School
     daemon: Daemon
     browser: playwright.Browser
-    people: list[Browsed] = field(default_factory=list)
 
     @property
     def page(self) -> str:
@@ -125,7 +126,6 @@ class Day:
         context = await self.browser.new_context(locale="en-GB", **options)
         browsed = Browsed(await context.new_page())
         browsed.page.set_default_timeout(MS)
-        self.people.append(browsed)
         return browsed
 
     async def teacher(self, name: str = "Ms Lee", **options: Any) -> Browsed:
