@@ -206,9 +206,11 @@ def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Numbers, null where undefined; `intervals` and `undefined` by name."""
     return {
         "n": next((one.n for one in figures.values()), 0),
-        **{name: one.value for name, one in figures.items()},
+        **{name: _rounded(one.value) for name, one in figures.items()},
         "intervals": {
-            name: [one.low, one.high] for name, one in figures.items() if one.low is not None
+            name: [_rounded(one.low), _rounded(one.high)]
+            for name, one in figures.items()
+            if one.low is not None
         },
         "undefined": {name: one.why for name, one in figures.items() if one.why},
     }
@@ -217,7 +219,14 @@ def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
 def _number(figure: Figure | None) -> dict[str, Any] | None:
     if figure is None or figure.value is None:
         return None
-    return {"value": figure.value, "interval": [figure.low, figure.high]}
+    return {
+        "value": _rounded(figure.value),
+        "interval": [_rounded(figure.low), _rounded(figure.high)],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _sure_json(found: ByConfidence) -> dict[str, Any]:
