@@ -92,7 +92,8 @@ def compared_lines(comparison: Comparison) -> Iterator[str]:
         if changes:
             yield f"  {title}: {_some(one.earlier, changes)}"
     rows: list[Sequence[str]] = [("", "earlier", "now", "difference [95 %]")]
-    for name, figure in one.differences.items():
+    known = {name: each for name, each in one.differences.items() if each.value is not None}
+    for name, figure in known.items():
         before, now = one.before[name], one.now[name]
         plain = [told(name, Figure(each.n, each.value)) for each in (before, now)]
         rows.append((NAMES[name], *plain, told(name, figure, is_difference=True)))
