@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from gradeq import money
 from gradeq.errors import ConfigError
 
 T = TypeVar("T")
@@ -82,13 +83,15 @@ class ProviderSettings:
 class GradingSettings:
     """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine.
 
-    The caps are in the currency of the prices; None: no cap.
+    The caps are in the currency of the prices; None: no cap. `currency`, an ISO 4217 code such as
+    EUR, is which one that is: pages show amounts in it.
     """
 
     default_provider: str | None = None
     pseudonyms: bool = True
     cost_cap_per_batch: float | None = None
     cost_cap_per_day: float | None = None
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,11 @@ class _Problems:
             cap = getattr(grading, key)
             if cap is not None and not 0 < cap < math.inf:
                 self.add(f"[grading] {key} must be above 0, not {cap:g}")
+        if not money.is_currency(grading.currency):
+            self.add(
+                "[grading] currency must be a code of three letters, such as EUR, "
+                f"not {grading.currency!r}"
+            )
         for one in providers:
             if one is not None:
                 self._check_provider(one)

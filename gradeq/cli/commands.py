@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "status": ("status", "Show assignments, batches and what holds them up."),
         "resume": ("resume", "Go on where a bad key or a spent quota had stopped it."),
         "release": ("release", "Release grades to students, in your name."),
+        "evaluate": ("evaluate", "Measure how far a grader agrees with people."),
         "export": ("export", "Write stored results to a .csv or .jsonl file."),
         "batch": ("batch", "Pause, resume, cancel or retry a batch."),
         "token": ("token", "Let people and programs in, with roles and courses."),

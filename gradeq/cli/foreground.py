@@ -15,7 +15,7 @@ from gradeq.cli.onlooker import Onlooker
 from gradeq.cli.plan import Plan, with_open_batches
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.cli.remote import Daemon
-from gradeq.cli.report import SIMULATED_NOTE, Tally, report, summary, tell
+from gradeq.cli.report import PROVISIONAL_NOTE, SIMULATED_NOTE, Tally, report, summary, tell
 from gradeq.cli.session import Ended, Session, go_on
 from gradeq.cli.signals import stopping
 from gradeq.cli.stores import inserting, reading
@@ -23,7 +23,7 @@ from gradeq.cli.watch import Standing, Watch
 from gradeq.clock import Clock, SystemClock
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.model import Flag
+from gradeq.model import LEXICAL_GRADER, Flag
 
 MakePlan = Callable[[Engine], Awaitable[Plan]]
 AGAIN = "Run the same command again to go on: nothing is graded twice."
@@ -41,13 +41,19 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Foreground:
-    """One go. `skipped_invalid` counts what was left out of the input: the exit code tells it."""
+    """One go. `skipped_invalid` counts what was left out of the input: the exit code tells it.
+
+    `grader` names who grades, where that is not the default provider; with `is_quiet` it is left
+    to the caller to tell what came of it.
+    """
 
     config: Config
     grace_seconds: float
     as_json: bool = False
     out: Path | None = None
     skipped_invalid: int = 0
+    grader: str | None = None
+    is_quiet: bool = False
     clock: Clock = field(default_factory=SystemClock)
     began: float = field(default_factory=time.monotonic)
 
@@ -78,14 +84,19 @@ class Foreground:
             return await self._done(plan, watch, ended, again)
 
     def _say_what_comes(self, plan: Plan) -> None:
-        provider = default_provider(self.config)
         say.warn(plan.notes)
-        if provider.kind == SIMULATED:
-            say.note(SIMULATED_NOTE)
+        grader = self.grader
+        if grader is None:
+            provider = default_provider(self.config)
+            grader = provider.model
+            if provider.kind == SIMULATED:
+                say.note(SIMULATED_NOTE)
+        if grader == LEXICAL_GRADER:
+            say.note(PROVISIONAL_NOTE)
         decided = len(plan.ids) - len(plan.left)
         before = f", {decided:,} of them decided before" if decided else ""
         papers = say.counted(len(plan.ids), "paper")
-        say.note(f"{papers}{before}; {len(plan.left):,} to grade with {provider.model}")
+        say.note(f"{papers}{before}; {len(plan.left):,} to grade with {grader}")
 
     async def _done(self, plan: Plan, watch: Watch, ended: Ended, again: str) -> Done:
         async with reading(self.config.store.path) as store:
@@ -101,7 +112,8 @@ class Foreground:
             "out": None if self.out is None else str(self.out),
             "db": str(self.config.store.path),
         }
-        tell(tally, told, as_json=self.as_json)
+        if not self.is_quiet:
+            tell(tally, told, as_json=self.as_json)
         _say_what_is_left(ended, standing, again)
         return Done(_code(told), told, tally, plan)
 

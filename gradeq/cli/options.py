@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
@@ -37,6 +38,13 @@ overnight_option = click.option(
     is_flag=True,
     help="Through the provider's batch API: half the price, done within a day.",
 )
+grader_option = click.option(
+    "--grader",
+    type=click.Choice([DEFAULT_GRADER, LEXICAL_GRADER]),
+    default=DEFAULT_GRADER,
+    show_default=True,
+    help="A model, or lexical: short answers by their words, provisionally, without any model.",
+)
 grace_option = click.option(
     "--grace",
     type=click.FloatRange(min=0),
@@ -47,12 +55,15 @@ grace_option = click.option(
 )
 
 
-def database_options(command: Command) -> Command:
-    """--db and --config; the command gets `config`, with the database in it."""
+def database_options(command: Command, default: Path | None = None) -> Command:
+    """--db and --config; the command gets `config`, with the database in it.
+
+    A command with a `default` of its own takes that, whatever is configured.
+    """
 
     @functools.wraps(command)
     def with_config(*, db: Path | None, config_file: Path | None, **values: Any) -> Any:
-        return command(config=configuration(config_file, db), **values)
+        return command(config=configuration(config_file, db or default), **values)
 
     for option in (
         click.option(
@@ -62,7 +73,12 @@ def database_options(command: Command) -> Command:
             metavar="FILE",
             help="Configuration (default: gradeq.toml, if there is one here).",
         ),
-        click.option("--db", type=FILE, metavar="FILE", help="Database (default: gradeq.db)."),
+        click.option(
+            "--db",
+            type=FILE,
+            metavar="FILE",
+            help=f"Database (default: {default or 'gradeq.db'}).",
+        ),
     ):
         with_config = option(with_config)
     return with_config

@@ -25,9 +25,12 @@ _DECIDED = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.RELEASED})
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a stored grade must come from, so that it need not be made anew."""
+    """What a stored grade must come from, so that it need not be made anew.
 
-    model: str
+    `model` None takes that of any: for graders without one.
+    """
+
+    model: str | None
     simulated: bool
 
 
@@ -89,9 +92,9 @@ class _Left:
     batch_id: int | None = None
 
     @classmethod
-    def of(cls, row: ResultRow) -> _Left:
+    def of(cls, row: ResultRow, grader: str) -> _Left:
         job = row.job
-        if job is None or job.state not in _OPEN or job.grader != DEFAULT_GRADER:
+        if job is None or job.state not in _OPEN or job.grader != grader:
             return cls(row.submission.id)
         return cls(row.submission.id, job.id, job.batch_id)
 
@@ -109,12 +112,14 @@ class Planner:
         engine: Engine,
         rubric_id: int,
         *,
+        grader: str = DEFAULT_GRADER,
         priority: int = 5,
         max_cost: float | None = None,
         when: When = "now",
     ) -> None:
         self._engine = engine
         self._rubric_id = rubric_id
+        self._grader = grader
         self._priority = priority
         self._max_cost = max_cost
         self._when = when
@@ -131,7 +136,7 @@ class Planner:
         async for page in result_pages(self._engine.store, ids):
             for row in page:
                 if await self._is_left(row, wanted):
-                    left.append(_Left.of(row))
+                    left.append(_Left.of(row, self._grader))
                 else:
                     graded += row.grade is not None
         queued, batch_ids = await self._queue(left)
@@ -153,7 +158,9 @@ class Planner:
         if wanted is None or grade.rubric_id is None:
             return True
         made_as = Wanted(grade.grade.model or "", Flag.SIMULATED in grade.grade.flags)
-        return made_as != wanted or not await self._is_our_rubric(grade.rubric_id)
+        is_of_any = wanted.model is None and made_as.simulated == wanted.simulated
+        is_as_wanted = is_of_any or made_as == wanted
+        return not is_as_wanted or not await self._is_our_rubric(grade.rubric_id)
 
     async def _is_our_rubric(self, rubric_id: int | None) -> bool:
         """The same content is the same rubric, whatever its file is called."""
@@ -196,6 +203,7 @@ class Planner:
             ids,
             self._rubric_id,
             self._priority,
+            grader=self._grader,
             max_cost=self._max_cost,
             when=self._when,
         )
@@ -243,13 +251,19 @@ async def queue(
     rubric_id: int,
     priority: int,
     *,
+    grader: str = DEFAULT_GRADER,
     max_cost: float | None = None,
     when: When = "now",
 ) -> int:
     """The id of the batch with these papers. Whoever grades it now needs not be known yet."""
-    if DEFAULT_GRADER in engine.graders or when == "overnight":
+    if grader != DEFAULT_GRADER or grader in engine.graders or when == "overnight":
         submitted = await engine.submit(
-            ids, rubric_id=rubric_id, priority=priority, cost_cap=max_cost, when=when
+            ids,
+            grader=grader,
+            rubric_id=rubric_id,
+            priority=priority,
+            cost_cap=max_cost,
+            when=when,
         )
         return submitted.batch_id
     order = SubmitOrder(

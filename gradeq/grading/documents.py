@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -41,10 +41,14 @@ _BYTE_ORDER_MARKS = (
 
 @dataclass(frozen=True, slots=True)
 class Papers:
-    """What was read, in the order of the input, and what could not be."""
+    """What was read, in the order of the input, and what could not be.
+
+    `records` holds where each valid paper stood in the input, by its id.
+    """
 
     valid: list[NewSubmission]
     problems: list[Problem]
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 def read_papers(
@@ -68,14 +72,21 @@ def read_sent(name: str, data: bytes, *, course: str, assignment: str) -> Papers
 
 def _checked(records: Iterable[Record | Problem], course: str, assignment: str) -> Papers:
     valid: dict[str, NewSubmission] = {}
+    places: dict[str, Record] = {}
     problems: list[Problem] = []
     for record in records:
-        paper = _paper(record, course, assignment) if isinstance(record, Record) else record
+        if isinstance(record, Problem):
+            problems.append(record)
+            continue
+        paper = _paper(record, course, assignment)
         if isinstance(paper, Problem):
             problems.append(paper)
-        elif valid.setdefault(paper.external_id, paper) is not paper:
+        elif paper.external_id in valid:
             problems.append(_repeated(record, paper.external_id))
-    return Papers(list(valid.values()), problems)
+        else:
+            valid[paper.external_id] = paper
+            places[paper.external_id] = record
+    return Papers(list(valid.values()), problems, places)
 
 
 def _records(path: Path) -> Iterator[Record | Problem]:
@@ -208,8 +219,8 @@ def _paper(record: Record, course: str, assignment: str) -> NewSubmission | Prob
     )
 
 
-def _repeated(record: Record | Problem, identifier: str) -> Problem:
-    return Problem(record.file, record.row, "id", f"{identifier!r} is the id of an earlier paper")
+def _repeated(record: Record, identifier: str) -> Problem:
+    return record.problem("id", f"{identifier!r} is the id of an earlier paper")
 
 
 def _identifier(value: object) -> str:

@@ -119,4 +119,6 @@ def _plain(grade: Grade) -> Any:
     msgspec.convert(plain, Grade)
     if grade.max_score < 0:
         raise ValueError(f"a maximum of {grade.max_score:g} points")
+    if grade.confidence is not None and not 0 <= grade.confidence <= 1:
+        raise ValueError(f"a confidence of {grade.confidence:g}, which is not from 0 to 1")
     return plain

@@ -78,6 +78,7 @@ class Reading:
     levels: tuple[Gauge, ...]
     limited_for: Mapping[LimitedBy, float]
     parked_reason: str | None = None
+    parked_cause: str | None = None
     is_auto: bool = False
     """True where `concurrency` is found and not configured."""
     refused_last_hour: int = 0

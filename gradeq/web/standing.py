@@ -39,6 +39,10 @@ class Standing:
         return self.state.parked_reason if self.state.is_parked(self.now_ms) else None
 
     @property
+    def parked_cause(self) -> str | None:
+        return self.state.parked_cause if self.state.is_parked(self.now_ms) else None
+
+    @property
     def parked_until(self) -> int | None:
         """Wall milliseconds; None while only a person can end it."""
         return self.state.parked_until_ms

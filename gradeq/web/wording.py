@@ -12,7 +12,7 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_symbol
 from starlette.requests import Request
 
 WORDS = Path(__file__).parent / "words"
@@ -24,11 +24,12 @@ _Texts = Mapping[str, Any]
 @dataclass(frozen=True)
 class Wording:
     """One language. `texts` are its entries by dotted key; an entry with a count has a form for
-    each plural category of the language (CLDR)."""
+    each plural category of the language (CLDR). `currency` is that of all amounts (ISO 4217)."""
 
     language: str
     texts: _Texts
     locale: Locale
+    currency: str = "USD"
 
     def text(self, key: str, **values: Any) -> str:
         """The text of `key` with `values` in their places; `n` also chooses the plural form.
@@ -52,12 +53,15 @@ class Wording:
         """A share between 0 and 1 as whole percent."""
         return str(format_percent(value, locale=self.locale))
 
-    def money(self, value: float, currency: str = "USD") -> str:
+    def money(self, value: float) -> str:
         """With more digits below 1, where most papers cost less than a cent."""
         pattern = str(self.locale.currency_formats["standard"].pattern)
         if 0 < value < 1:
             pattern = pattern.replace("0.00", "0.0000")
-        told = format_currency(value, currency, pattern, self.locale, currency_digits=False)
+        if get_currency_symbol(self.currency, self.locale)[-1:].isalpha():
+            # CLDR: letters do not touch the digits. Babel leaves that to us.
+            pattern = pattern.replace("¤#", "¤\xa0#")
+        told = format_currency(value, self.currency, pattern, self.locale, currency_digits=False)
         return str(told)
 
     def moment(self, at_ms: int) -> str:
@@ -78,9 +82,9 @@ class Wording:
 class Languages:
     """All catalogues, and which one a reader wants."""
 
-    def __init__(self, folder: Path = WORDS) -> None:
+    def __init__(self, currency: str = "USD", folder: Path = WORDS) -> None:
         self._known = {
-            path.name: Wording(path.name, _texts(path), Locale.parse(path.name))
+            path.name: Wording(path.name, _texts(path), Locale.parse(path.name), currency)
             for path in sorted(folder.iterdir())
         }
 

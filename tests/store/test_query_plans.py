@@ -15,7 +15,7 @@ from .big_database import build, triggers_of
 ROWS = 200_000
 # What may be walked through: tables with a row per class, order, pool, person or call in hand, not
 # per paper, and an index that holds no more than the work in hand.
-SMALL = {"limiter_state", "assignments", "batches", "reservations", "short_pools"}
+SMALL = {"limiter_state", "assignments", "batches", "batch_rows", "reservations", "short_pools"}
 SMALL |= {"people", "passes", "given_courses"}
 BOUNDED = {"jobs_processing", "provider_batches_open"}
 QUERIES = load_queries()

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from gradeq.errors import ConflictError
-from gradeq.model import NewSubmission, SubmissionStatus
+from gradeq.model import Cancelled, NewSubmission, SubmissionStatus
 from gradeq.store.orders import Added, Skipped
 from gradeq.store.rows import TAKE_BACK_SECONDS
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
@@ -105,12 +105,7 @@ def _replace_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
     refused = _why_not_replaced(known)
     if refused:
         return Added(known["id"], paper.external_id, "refused", refused)
-    tx.run(
-        "job_cancel_of_submission",
-        submission_id=known["id"],
-        now=tx.now,
-        reason="the paper was replaced",
-    )
+    _cancel_job(tx, known["id"], Cancelled.REPLACED)
     tx.run("grades_retire", ids=ids_json([known["id"]]))
     _write_text(tx, known["id"], known["version"] + 1, paper.text)
     tx.run(
@@ -134,6 +129,11 @@ def _why_not_replaced(known: sqlite3.Row) -> str:
     return ""
 
 
+def _cancel_job(tx: Tx, submission_id: int, why: Cancelled) -> None:
+    told = {"submission_id": submission_id, "reason": why}
+    tx.run("job_cancel_of_submission", now=tx.now, **told)
+
+
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -146,7 +146,10 @@ def archive(tx: Tx, ids: Sequence[int]) -> list[Skipped]:
         elif row["archived_at"] is None:
             tx.run("submission_archive", id=row["id"], now=tx.now)
             tx.run(
-                "job_cancel_of_submission", submission_id=row["id"], now=tx.now, reason="archived"
+                "job_cancel_of_submission",
+                submission_id=row["id"],
+                now=tx.now,
+                reason=Cancelled.ARCHIVED,
             )
     return skipped
 
@@ -171,7 +174,10 @@ def release(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
         elif row["status"] == SubmissionStatus.GRADED:
             tx.run("submission_release", id=row["id"], by=by, now=tx.now)
             tx.run(
-                "job_cancel_of_submission", submission_id=row["id"], now=tx.now, reason="released"
+                "job_cancel_of_submission",
+                submission_id=row["id"],
+                now=tx.now,
+                reason=Cancelled.RELEASED,
             )
         elif row["status"] != SubmissionStatus.RELEASED:
             skipped.append(Skipped(row["id"], "not_graded", f"it is {row['status']}, not graded"))

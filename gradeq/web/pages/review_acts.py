@@ -13,6 +13,7 @@ from gradeq.store.rows import Seen
 from gradeq.web.grade_edits import Start, blank
 from gradeq.web.pages.review import Opened, opened_at, render
 from gradeq.web.pages.review_form import Typed, change_in
+from gradeq.web.pages.undo import take_back_with
 from gradeq.web.problems import Problem, problem_of
 from gradeq.web.visit import Visit
 
@@ -104,13 +105,12 @@ async def take_back(visit: Visit) -> Response:
 
 
 async def _take_back(visit: Visit, opened: Opened) -> Response:
-    ids = await visit.site.store.released_together(opened.paper.id)
-    refused = await visit.site.engine.take_back(ids or [opened.paper.id], await visit.name())
+    ids, refused = await take_back_with(visit, opened.paper.id)
     if refused:
         raise ConflictError(
             f"the release of submission {refused[0].submission_id} stands: {refused[0].reason}"
         )
-    return _stay(visit, opened, told=visit.words.text("review.taken_back", n=len(ids)))
+    return _stay(visit, opened, told=visit.words.text("undo.taken_back", n=len(ids)))
 
 
 async def retry(visit: Visit) -> Response:

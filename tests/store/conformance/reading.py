@@ -274,7 +274,8 @@ class ReadingSuite(Suite):
         assert await store.readings() == {}
 
     async def test_a_parking_is_told_once_and_so_is_its_end(self, store: Store) -> None:
-        parked = {"parked_reason": "no credit", "parked_until_ms": 5, "parked_for": "x", "a": 1}
+        why = {"parked_reason": "no credit", "parked_cause": "quota"}
+        parked = {**why, "parked_until_ms": 5, "parked_for": "x", "a": 1}
         await store.save_pool(POOL, {"a": 1})
         for _ in range(2):
             await store.save_pool(POOL, parked)
@@ -285,12 +286,12 @@ class ReadingSuite(Suite):
         assert (await store.pools())[POOL] == {**dict.fromkeys(parked), "a": 1}
         await store.save_pool("began so", {})
         told = [(one.kind, one.data) for one in await store.events(0)]
-        why = {"reason": "no credit"}
+        reason = {"reason": "no credit"}
         assert told == [
-            ("pool.parked", {"pool": POOL, **why, "until": 5}),
-            ("pool.parked", {"pool": "began so", **why, "until": 5}),
-            ("pool.resumed", {"pool": POOL, **why, "until": None}),
-            ("pool.resumed", {"pool": "began so", **why, "until": None}),
+            ("pool.parked", {"pool": POOL, **reason, "until": 5}),
+            ("pool.parked", {"pool": "began so", **reason, "until": 5}),
+            ("pool.resumed", {"pool": POOL, **reason, "until": None}),
+            ("pool.resumed", {"pool": "began so", **reason, "until": None}),
         ]
 
 
