@@ -239,7 +239,7 @@ OVERLOADS = [
     overload("an event inside a 200", response(
         b'event: error\r\ndata: {"type": "error", "error": {"type": "overloaded_error", '
         b'"message": "Overloaded"}}\r\n\r\n'), "anthropic"),
-    overload("503", openai(503, "The server is overloaded or down yet.", "server_error")),
+    overload("503", openai(503, "The server is overloaded or not ready yet.", "server_error")),
     overload("503 of Envoy", text(b"upstream connect error or disconnect/reset", 503)),
     overload("503 of nobody", response(b"", 503)),
     overload("Google", response(google(503, "UNAVAILABLE", "The model is overloaded."), 503),

@@ -189,7 +189,7 @@ FAULTS: Mapping[Fault, Complaint] = MappingProxyType(
         ),
         Fault.BAD_GATEWAY: Complaint(502, "server_error", "Bad gateway."),
         Fault.UNAVAILABLE: Complaint(
-            503, "server_error", "The server is overloaded or down yet."
+            503, "server_error", "The server is overloaded or not ready yet."
         ),
         Fault.GATEWAY_TIMEOUT: Complaint(504, "server_error", "The request timed out."),
         # OpenAI knows no 529: an overloaded model is a 503 there.
