@@ -41,8 +41,7 @@ async def test_a_killed_server_is_started_again_and_no_paper_is_lost_or_graded_t
     model = real_model()
     async with a_class(tmp_path, model, concurrency=1, timeout_seconds=500) as at:
         batch = await at.submit([f"Sleep matters, says paper {n}." for n in range(3)])
-        (pool,) = at.engine.pools.values()
-        await until(lambda: pool.reading().last_minute.answered, "an answer", MODEL_SECONDS)
+        await until(lambda: at.pool.reading().last_minute.answered, "an answer", MODEL_SECONDS)
         server = running(model, tmp_path)
         os.kill(server.pid, signal.SIGKILL)
         results = await at.results(batch.id)
