@@ -1,26 +1,32 @@
 """How well the lexical grader agrees with people, whole questions left out.
 
-    python bench/bench_lexical.py [FILE] [--examples 0 6 10 15] [--seeds 5] [--fit]
+    python -m bench.bench_lexical [FILE] [--examples 0 6 10 15] [--seeds 5] [--fit] [--ask URL]
 
 FILE is a .csv with question_id, question, reference, text and human_label (correct or incorrect);
 without it, the sample in examples/science. For each question the general weights are fitted on all
 the others; with --examples, so many of its own graded answers are given to the grader, chosen at
 random by --seeds seeds, and the rest is graded. Beside it stands an answer's length in words. --fit
 prints the weights that all questions together give: those of gradeq.grading.lexical.calibration.
+
+With --ask URL --model NAME a model behind an API like OpenAI's, with logprobs, judges each answer,
+too; its log-odds, alone and beside the lexical ones, are weighed by the other questions. A key is
+read from OPENAI_API_KEY. URL ends in /v1.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.level_odds import Asked, Model
 from gradeq.grading.lexical.calibration import Calibration, Graded, Weights, fitted, logistic
-from gradeq.grading.lexical.likeness import Target
+from gradeq.grading.lexical.likeness import Likeness, Target
 from gradeq.grading.lexical.likeness import Weights as WordWeights
 from gradeq.grading.lexical.words import sentences_of, words_of
 
@@ -35,6 +41,7 @@ class Answer:
     is_correct: bool
     words: int
     graded: Graded
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,8 @@ def _answer(row: Mapping[str, str], weights: WordWeights, target: Target) -> Ans
     words = words_of(text)
     trigrams = weights.trigrams(words, text)
     graded = Graded(target.likeness(text), trigrams, float(is_correct))
-    return Answer(row["question_id"], is_correct, len(words), graded)
+    asked = Asked(row["question"], row["reference"], text)
+    return Answer(row["question_id"], is_correct, len(words), graded, asked)
 
 
 def general(answers: Iterable[Answer]) -> Weights:
@@ -91,6 +99,24 @@ def _guess(calibration: Calibration, answer: Answer) -> Guess:
     told = answer.graded
     odds = calibration.log_odds(told.likeness, told.trigrams)
     return Guess(answer.question, odds, answer.is_correct)
+
+
+def with_model(answers: Sequence[Answer], odds: Sequence[float], *, alone: bool) -> list[Guess]:
+    """The model's log-odds, alone or beside the lexical ones, weighed by the other questions."""
+    guesses = []
+    for question in dict.fromkeys(one.question for one in answers):
+        calibration = Calibration(general(one for one in answers if one.question != question))
+        lexical = [0.0 if alone else _guess(calibration, one).odds for one in answers]
+        rows = [Likeness(mine, told, 0.0) for mine, told in zip(lexical, odds, strict=True)]
+        both = list(zip(answers, rows, strict=True))
+        others = [(row, one.graded.value) for one, row in both if one.question != question]
+        weights = Calibration(fitted(others, (0.0, 0.0, 0.0, 0.0), _SOFT))
+        guesses += [
+            Guess(question, weights.log_odds(row, {}), one.is_correct)
+            for one, row in both
+            if one.question == question
+        ]
+    return guesses
 
 
 def by_length(answers: Sequence[Answer]) -> list[Guess]:
@@ -146,6 +172,8 @@ def main() -> None:
     parser.add_argument("--examples", type=int, nargs="*", default=[0, 6, 10, 15])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--fit", action="store_true")
+    parser.add_argument("--ask", metavar="URL")
+    parser.add_argument("--model", default="default")
     asked = parser.parse_args()
     answers = read(asked.file)
     if asked.fit:
@@ -158,6 +186,12 @@ def main() -> None:
         if not count:
             print(f"  {by_confidence(guesses)}")
             print(f"  {by_question(guesses)}")
+
+    if asked.ask:
+        model = Model(asked.ask, asked.model, os.environ.get("OPENAI_API_KEY", ""))
+        odds = [model.odds(one.asked) for one in answers]
+        print(told(f"{asked.model} alone", with_model(answers, odds, alone=True)))
+        print(told(f"{asked.model} + lexical", with_model(answers, odds, alone=False)))
 
 
 def by_question(guesses: Sequence[Guess]) -> str:

@@ -86,6 +86,7 @@ class Assembly:
         self._rng = rng
         self._environ = environ
         self._registered: dict[str, Registration] = {}
+        self._lexical: Registration | None = None
         self._opened: dict[str, _Opened] = {}
         self._marks: dict[str, tuple[str, ...]] = {}
         self._states: dict[str, PoolState] = {}
@@ -114,6 +115,8 @@ class Assembly:
 
     def handler(self, grader: str) -> Handler:
         """Raises NotFoundError, naming the graders there are."""
+        if grader == LEXICAL_GRADER:
+            self._take_up_lexical()
         try:
             return self.handlers[grader]
         except KeyError:
@@ -131,6 +134,8 @@ class Assembly:
 
     def facts(self, grader: str) -> GraderFacts:
         """Raises NotFoundError."""
+        if grader == LEXICAL_GRADER:
+            return GraderFacts(grader, GRADING, None, None, None)
         handler = self.handler(grader)
         batched = self.batched.get(grader)
         return GraderFacts(
@@ -155,6 +160,7 @@ class Assembly:
                 yield
             finally:
                 self._note = None
+                self._lexical = None
                 self.handlers.clear()
                 self.batched.clear()
                 self.pools.clear()
@@ -187,15 +193,22 @@ class Assembly:
             self._states[name] = self._states[name].unparked()
             await go_on(store, name)
         await self._build_model_handlers(store, rubric, self._opened)
-        self.handlers[LEXICAL_GRADER] = self._coded_handler(_lexical(store, rubric))
+        self._lexical = _lexical(store, rubric)
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
         await self.move_work(store)
 
     async def move_work(self, store: Store) -> None:
         """Open work of each grader goes through the pool that the grader uses now."""
+        if any(one.pool == _pool_of(LEXICAL_GRADER) for one in await store.backlog()):
+            self._take_up_lexical()
         for name, handler in self.handlers.items():
             await store.move_pool(name, handler.pool.name)
+
+    def _take_up_lexical(self) -> None:
+        """Only where it has work: a pool that nobody uses is nothing to look at."""
+        if self._lexical is not None and LEXICAL_GRADER not in self.handlers:
+            self.handlers[LEXICAL_GRADER] = self._coded_handler(self._lexical)
 
     async def reread_keys(self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> None:
         """Providers whose key file holds another key go on with that one, in another pool.
@@ -295,7 +308,7 @@ class Assembly:
             name=registration.name,
             kind=registration.kind,
             function=registration.function,
-            pool=self._pool(f"grader:{registration.name}", limits),
+            pool=self._pool(_pool_of(registration.name), limits),
             clock=self._clock,
             max_attempts=registration.max_attempts,
             timeout=registration.timeout,
@@ -321,6 +334,11 @@ class Assembly:
         if self._default is not None:
             named[DEFAULT_GRADER] = self._default
         return named
+
+
+def _pool_of(grader: str) -> str:
+    """The pool of a grader that asks no provider."""
+    return f"grader:{grader}"
 
 
 def _lexical(store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> Registration:

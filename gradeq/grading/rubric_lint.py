@@ -47,7 +47,7 @@ def lint(rubric: Rubric) -> list[Advice]:
 
 
 def _asked(rubric: Rubric) -> Iterator[Advice]:
-    if not rubric.question and not rubric.reference:
+    if not (rubric.question or rubric.reference or rubric.key_points):
         yield Advice("no_task")
 
 

@@ -149,6 +149,12 @@ def test_a_long_paper_is_left_to_somebody_who_reads_it() -> None:
     assert graded("word " * MOST_WORDS).score == 0
 
 
+def test_a_million_letters_without_a_space_are_no_work() -> None:
+    decided = LexicalGrader(a_rubric()).grade("x" * 1_000_000)
+    assert isinstance(decided, Decided)
+    assert "1,000,000 characters" in decided.reason
+
+
 # What it grades by ------------------------------------------------------------------------------
 
 

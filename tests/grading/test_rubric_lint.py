@@ -311,6 +311,7 @@ SHAPES = [
     ("no_task", rubric(points(3, 1, 0), question="", cap=2.0), True),
     ("no_task", rubric(), False),
     ("no_task", rubric(question="", reference="Light and water."), False),
+    ("no_task", rubric(question="", key_points=("Light.", "Water.")), False),
     ("no_task", rubric(reference="Light and water."), False),
     ("no_task", rubric(title="", question="Why?"), False),
     ("no_task", rubric(yes_or_no("Is a gas named?")), False),

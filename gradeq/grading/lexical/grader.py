@@ -21,6 +21,7 @@ MOST_WORDS = 200
 """It was measured on answers of one to three sentences. Essays it grades worse than their length
 alone would, so that longer papers are left to somebody who reads them."""
 
+_MOST_CHARACTERS = 20 * MOST_WORDS
 _MOST_QUOTES = 10
 
 
@@ -59,11 +60,13 @@ class LexicalGrader:
         sent = normalise(text)
         if is_blank(sent):
             return Decided("the paper is blank", Flag.BLANK)
+        if len(sent.text) > _MOST_CHARACTERS:
+            return Decided(_too_long(f"{len(sent.text):,} characters"))
         words = words_of(sent.text)
         if not words:
             return Decided("the paper holds no words: grade it by hand")
         if len(words) > MOST_WORDS:
-            return Decided(_too_long(len(words)))
+            return Decided(_too_long(f"{len(words):,} words"))
         verdicts = {id: judge.verdict(sent.text) for id, judge in self._judges.items()}
         criteria = tuple(
             self._criterion(one, verdicts, text, sent) for one in self._rubric.criteria
@@ -129,8 +132,8 @@ def _joined(found: Sequence[tuple[int, int]], text: str) -> Iterator[tuple[int, 
         yield pending
 
 
-def _too_long(words: int) -> str:
+def _too_long(length: str) -> str:
     return (
-        f"the paper has {words:,} words, and the lexical grader only compares short answers (up to "
-        f"{MOST_WORDS}): grade it by hand or with a model"
+        f"the paper has {length}, and the lexical grader only compares short answers (up to "
+        f"{MOST_WORDS} words): grade it by hand or with a model"
     )

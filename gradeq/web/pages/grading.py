@@ -180,7 +180,9 @@ async def _ways(
     for one in graders:
         if one.needs_rubric and not await _suits(site, one, rubric):
             continue
-        cost = await site.engine.projected_cost(ids, one.name, rubric.id) if rubric else None
+        cost = None
+        if rubric is not None and one.provider is not None:
+            cost = await site.engine.projected_cost(ids, one.name, rubric.id)
         ways.append(Way(one, "now", cost))
         if one.share_overnight is not None:
             ways.append(Way(one, "overnight", cost and cost * one.share_overnight))
