@@ -23,17 +23,18 @@ from bench.pages import report
 from bench.pages.clients import watched
 from bench.pages.school import School, build
 from bench.pages.visits import Address, addresses
-from bench.pages.weight import Weight, fetch, weigh
+from bench.pages.weight import Scales, Weight, fetch
 
 
 def main() -> None:
     options = _options()
     print(report.LEGEND, flush=True)
+    cpu: dict[str, float] = {}
     for rpm in (0, *options.rpm):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / "school.db"
             build(path, School())
-            _measure(path, rpm, options)
+            _measure(path, rpm, options, cpu)
 
 
 def _options() -> argparse.Namespace:
@@ -46,12 +47,14 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(path: Path, rpm: int, options: argparse.Namespace) -> None:
-    """One table, printed."""
+def _measure(path: Path, rpm: int, options: argparse.Namespace, cpu: dict[str, float]) -> None:
+    """One table, printed. `cpu` is filled the first time."""
     pages = _chosen(addresses(School()), options.only)
     daemon = Daemon(path, rpm=rpm or 100_000)
     try:
         _warm(daemon, pages)
+        if not cpu:
+            cpu.update(_cpu(daemon, pages))
         ordered = _start_grading(daemon) if rpm else 0
         seconds = watched(
             daemon.connection,
@@ -67,7 +70,7 @@ def _measure(path: Path, rpm: int, options: argparse.Namespace) -> None:
     told = f"{rpm} requests a minute: {ordered - left} papers graded, {left} left" if rpm else ""
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"\n### {told or 'Nothing is graded'}\n\nLoad of the machine at the end: {load}.\n")
-    print(report.table({name: seconds[name] for name in pages}, weights), flush=True)
+    print(report.table({name: seconds[name] for name in pages}, cpu, weights), flush=True)
     if over := report.slow(seconds):
         print(f"\nOver {report.MOST_MS:.0f} ms: {'; '.join(over)}", flush=True)
 
@@ -87,6 +90,25 @@ def _warm(daemon: Daemon, pages: dict[str, Address]) -> None:
         answer = fetch(connection, address(0))
         assert answer.status == 200, f"{name}: {answer.status} {answer.body[:500]!r}"
     connection.close()
+
+
+def _cpu(daemon: Daemon, pages: dict[str, Address], times: int = 5) -> dict[str, float]:
+    """Seconds for one answer, by the page's name; the mean of several asked for in turn."""
+    connection = daemon.connection()
+    cpu = {}
+    for name, address in pages.items():
+        before = _cpu_seconds(daemon)
+        for n in range(times):
+            fetch(connection, address(n))
+        cpu[name] = (_cpu_seconds(daemon) - before) / times
+    connection.close()
+    return cpu
+
+
+def _cpu_seconds(daemon: Daemon) -> float:
+    """Of all its threads, to the nanosecond (Linux)."""
+    threads = Path(f"/proc/{daemon.process.pid}/task").iterdir()
+    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
 
 
 def _start_grading(daemon: Daemon) -> int:
@@ -112,8 +134,9 @@ def _open_jobs(daemon: Daemon) -> int:
 
 def _weights(daemon: Daemon, pages: dict[str, Address]) -> dict[str, Weight]:
     connection = daemon.connection()
+    scales = Scales(connection)
     weights = {
-        name: weigh(connection, address(0))
+        name: scales.weigh(address(0))
         for name, address in pages.items()
         if not address(0).startswith(("/api/", "/healthz"))
     }

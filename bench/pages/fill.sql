@@ -75,7 +75,9 @@ SELECT :now, 'job.' || state, assignment_id, batch_id, id, submission_id FROM jo
 UPDATE batches SET input_tokens = 900 * requests, output_tokens = 200 * requests;
 UPDATE assignments
    SET (in_progress, submitted, graded, released) =
-       (SELECT sum(status = 'in_progress'), sum(status = 'submitted'), sum(status = 'graded'),
-               sum(status = 'released')
+       (SELECT count(*) FILTER (WHERE status = 'in_progress'),
+               count(*) FILTER (WHERE status = 'submitted'),
+               count(*) FILTER (WHERE status = 'graded'),
+               count(*) FILTER (WHERE status = 'released')
           FROM submissions WHERE assignment_id = assignments.id AND archived_at IS NULL);
 DROP TABLE temp.paper;

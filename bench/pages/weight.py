@@ -69,14 +69,25 @@ def files_of(page: bytes) -> Iterator[str]:
     return iter(dict.fromkeys(named.addresses))
 
 
-def weigh(connection: http.client.HTTPConnection, path: str) -> Weight:
-    """Raises AssertionError for an answer that is no page, or a file that must be sent again."""
-    page = fetch(connection, path)
-    assert page.status == 200, f"{path}: {page.status}"
-    files = 0
-    for address in files_of(page.body):
-        file = fetch(connection, address)
-        assert file.status == 200, f"{address}: {file.status}"
-        assert file.may_be_kept, f"{address} would be fetched at every visit"
-        files += file.wire_bytes
-    return Weight(page.wire_bytes, files)
+class Scales:
+    """Weighs pages. A file that several of them name is fetched once and counts for each.
+
+    Raises AssertionError for an answer that is no page, or a file that must be sent again.
+    """
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+        self._files: dict[str, int] = {}
+
+    def weigh(self, path: str) -> Weight:
+        page = fetch(self._connection, path)
+        assert page.status == 200, f"{path}: {page.status}"
+        return Weight(page.wire_bytes, sum(map(self._file, files_of(page.body))))
+
+    def _file(self, address: str) -> int:
+        if address not in self._files:
+            file = fetch(self._connection, address)
+            assert file.status == 200, f"{address}: {file.status}"
+            assert file.may_be_kept, f"{address} would be fetched at every visit"
+            self._files[address] = file.wire_bytes
+        return self._files[address]

@@ -90,11 +90,13 @@ def of_reading(words: Wording, reading: Reading) -> Why:
             return of_error(words, reading.parked_cause, reading.parked_reason)
         case LimitedBy.RETRY_AFTER:
             return Why(words.text("limit.wait", time=words.duration(reading.wait_seconds)))
-        case LimitedBy.OVERLOAD if reading.wait_seconds > 0:
+        case LimitedBy.OVERLOAD | LimitedBy.LOADING if reading.wait_seconds > 0:
             return Why(words.text("limit.next_try", time=words.duration(reading.wait_seconds)))
         case LimitedBy.NOTHING:
             return Why(words.text("limit.room", n=reading.in_flight, room=reading.room))
-        case LimitedBy.CONCURRENCY | LimitedBy.OVERLOAD | LimitedBy.PROMPT_CACHE:
+        case (
+            LimitedBy.CONCURRENCY | LimitedBy.OVERLOAD | LimitedBy.LOADING | LimitedBy.PROMPT_CACHE
+        ):
             return Why(in_flight(words, reading))
         case bucket:
             return Why("; ".join(_used(words, reading, Bucket(bucket.value))))

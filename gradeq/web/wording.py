@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,24 @@ WORDS = Path(__file__).parent / "words"
 LANGUAGE_COOKIE = "gradeq_language"
 DEFAULT_LANGUAGE = "en"
 _Texts = Mapping[str, Any]
+_Decimal = Callable[[float, Locale], str]
+
+
+def _decimal(value: float, locale: Locale) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 @dataclass(frozen=True)
 class Wording:
     """One language. `texts` are its entries by dotted key; an entry with a count has a form for
-    each plural category of the language (CLDR). `currency` is that of all amounts (ISO 4217)."""
+    each plural category of the language (CLDR). `currency` is that of all amounts (ISO 4217);
+    `decimal` writes numbers in a locale's form."""
 
     language: str
     texts: _Texts
     locale: Locale
     currency: str = "USD"
+    decimal: _Decimal = _decimal
 
     def text(self, key: str, **values: Any) -> str:
         """The text of `key` with `values` in their places; `n` also chooses the plural form.
@@ -47,7 +55,7 @@ class Wording:
 
     def number(self, value: float, digits: int = 2) -> str:
         """With at most so many digits after the point."""
-        return str(format_decimal(round(value, digits), locale=self.locale))
+        return self.decimal(round(value, digits), self.locale)
 
     def share(self, value: float) -> str:
         """A share between 0 and 1 as whole percent."""
@@ -83,8 +91,10 @@ class Languages:
     """All catalogues, and which one a reader wants."""
 
     def __init__(self, currency: str = "USD", folder: Path = WORDS) -> None:
+        # A page of a long list has hundreds of numbers, most of them small and alike.
+        decimal = lru_cache(maxsize=8192)(_decimal)
         self._known = {
-            path.name: Wording(path.name, _texts(path), Locale.parse(path.name), currency)
+            path.name: Wording(path.name, _texts(path), Locale.parse(path.name), currency, decimal)
             for path in sorted(folder.iterdir())
         }
 

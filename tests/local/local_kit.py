@@ -16,6 +16,7 @@ import pytest
 
 from gradeq import Engine, NewSubmission, ProviderSettings, Result
 from gradeq.clock import SystemClock
+from gradeq.limiter.pool import Pool
 from gradeq.providers.local.model_file import find_model
 from gradeq.providers.local.sharing import MeetingPlace, Notice, meeting_folder
 from gradeq.store.rows import JobRow
@@ -127,6 +128,12 @@ class Class:
     def __init__(self, engine: Engine, rubric_id: int) -> None:
         self.engine = engine
         self.rubric_id = rubric_id
+
+    @property
+    def pool(self) -> Pool:
+        """That of the model; graders without one have their own."""
+        (pool,) = (one for name, one in self.engine.pools.items() if "this-machine" in name)
+        return pool
 
     async def submit(self, texts: Sequence[str], **options: Any) -> Any:
         papers = [NewSubmission(f"p{n}", text) for n, text in enumerate(texts)]

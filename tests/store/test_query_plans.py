@@ -121,6 +121,23 @@ def test_a_claim_sorts_nothing(conn: sqlite3.Connection) -> None:
         assert not any("TEMP B-TREE" in step for step in plan(conn, QUERIES[name])), name
 
 
+def test_lists_in_order_sort_nothing(conn: sqlite3.Connection) -> None:
+    for name in ("submissions_ids", "submissions_ids_by_student"):
+        # As Tx.ids asks for it.
+        steps = plan(conn, f"SELECT json_group_array(id) FROM ({QUERIES[name]}\n)")
+        assert not any("TEMP B-TREE" in step for step in steps), name
+
+
+def test_lists_and_charts_open_no_grade(conn: sqlite3.Connection) -> None:
+    """A grade's row is as long as what the model wrote."""
+    for name in ("submissions_ids_by_score", "batch_scores", "candidates"):
+        seen = [step for step in plan(conn, QUERIES[name]) if re.search(r"\bg\b|grades", step)]
+        assert seen, name
+        assert all("COVERING INDEX" in step or "grades_looked_at" in step for step in seen), name
+    for name in ("submissions_reviewed", "submissions_ids_doubtful"):
+        assert re.search("grades_(looked_at|doubtful)", " ".join(plan(conn, QUERIES[name]))), name
+
+
 def test_outcomes_find_their_jobs_by_id(conn: sqlite3.Connection) -> None:
     by_id = "USING INTEGER PRIMARY KEY (rowid=?)"
     for name in ("lease_renew", "leases_held", "jobs_complete", "jobs_fail", "jobs_return"):

@@ -111,7 +111,7 @@ class LocalProvider:
     def _without_server(self, absent: Absent) -> Failure:
         if absent.is_final:
             return Failure(
-                ErrorClass.UNKNOWN_MODEL,
+                ErrorClass.UNUSABLE_MODEL,
                 f"The model {self.model} cannot be run on this machine. {absent.why} The papers "
                 "stay queued; resume them when it is mended.",
             )

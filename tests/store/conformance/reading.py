@@ -104,6 +104,23 @@ class ReadingSuite(Suite):
         assert by_score == [worst, best]
         assert await store.tab(COURSE, "none", submitted) == []
 
+    async def test_a_search_folds_the_case_of_all_letters(self, store: Store) -> None:
+        await add(store, "p1", student="Strauß")
+        await add(store, "p2", student="STRAUSS")
+        await add(store, "p_3", student="Élise")
+        await add(store, "p\\4", student="ELISE")
+        tab = SubmissionStatus.SUBMITTED
+
+        async def found(find: str) -> list[str]:
+            rows = await store.results(await store.tab(COURSE, ASSIGNMENT, tab, find=find))
+            return [row.submission.external_id for row in rows]
+
+        assert await found("strauss") == await found("AUẞ") == ["p1", "p2"]
+        assert await found("éL") == ["p_3"]
+        assert await found("el") == ["p\\4"]
+        assert await found("_") == ["p_3"]
+        assert await found("\\") == ["p\\4"]
+
     async def test_open_batches_belong_where_their_first_paper_does(self, store: Store) -> None:
         [there] = await add(store, "there", assignment="essay-2")
         first = await queued(store, "a", "b")
