@@ -148,6 +148,7 @@ def test_the_same_again_calls_nothing_and_another_model_stands_beside(school: Sc
     assert evaluate(school, file).told["requests"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_stopped_half_way_it_tells_what_there_is_and_goes_on(school: School):
     file = questions(school, 10)
@@ -389,6 +390,7 @@ def test_one_question_has_one_wording(school: School):
     assert "q.csv, row 3, question: is not that of row 2" in typed.err
 
 
+@pytest.mark.slow
 def test_one_question_may_have_a_rubric_with_more_to_say(school: School):
     folder = EXAMPLES / "science"
     for rubric, question in (("minerals", "EM_21b"), ("guitar", "PS_51a")):
