@@ -68,6 +68,11 @@ CREATE TABLE submissions (
 ) STRICT;
 CREATE INDEX submissions_by_tab ON submissions (assignment_id, status, id)
     WHERE archived_at IS NULL;
+-- By name: a student's, or the paper's own id where no student is known.
+CREATE INDEX submissions_by_name
+    ON submissions (assignment_id, status, coalesce(nullif(student, ''), external_id) COLLATE NOCASE,
+                    id, version)
+    WHERE archived_at IS NULL;
 CREATE INDEX submissions_archived ON submissions (assignment_id, id)
     WHERE archived_at IS NOT NULL;
 CREATE INDEX submissions_by_external_id ON submissions (external_id);
@@ -115,6 +120,7 @@ CREATE TABLE batches (
     paused_at       INTEGER,
     paused_by       TEXT,
     pause_reason    TEXT,
+    pause_cause     TEXT,
     cancelled_at    INTEGER,
     archived_at     INTEGER,
     finished_at     INTEGER,
@@ -146,6 +152,7 @@ CREATE TABLE batches (
     CHECK (total = ready + waiting + processing + completed + failed + cancelled),
     CHECK ((paused_at IS NULL) = (paused_by IS NULL)),
     CHECK (paused_at IS NOT NULL OR pause_reason IS NULL),
+    CHECK (pause_reason IS NOT NULL OR pause_cause IS NULL),
     CHECK (finished_at IS NULL OR ready + waiting + processing = 0),
     CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
     CHECK (mode = 'live' OR fallback_at IS NOT NULL)
@@ -365,6 +372,7 @@ CREATE TABLE grades (
     criteria      TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(criteria)),
     feedback      TEXT NOT NULL DEFAULT '',
     flags         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(flags)),
+    confidence    REAL CHECK (confidence BETWEEN 0 AND 1),
     edited_by     TEXT,
     -- Who found a machine's grade right as it is. A person's own counts as reviewed without.
     reviewed_at   INTEGER,
@@ -378,6 +386,16 @@ CREATE TABLE grades (
     CHECK (source = 'person' OR job_id IS NOT NULL)
 ) STRICT;
 CREATE UNIQUE INDEX grades_current ON grades (submission_id) WHERE current = 1;
+-- A list in order of scores, or a chart of them, opens no grade.
+CREATE INDEX grades_scores ON grades (submission_id, current, score, max_score, job_id);
+-- That a model was simulated, or a grade provisional, is true of all papers or none, so it is no
+-- reason to look.
+CREATE INDEX grades_doubtful ON grades (submission_id, paper_version)
+    WHERE flags NOT IN ('[]', '["simulated"]', '["provisional"]');
+CREATE INDEX grades_sure ON grades (submission_id, paper_version, confidence)
+    WHERE confidence IS NOT NULL;
+CREATE INDEX grades_looked_at ON grades (submission_id)
+    WHERE current = 1 AND (source = 'person' OR reviewed_by IS NOT NULL);
 
 CREATE TABLE events (
     seq           INTEGER PRIMARY KEY,
@@ -444,6 +462,15 @@ SELECT id AS batch_id,
             WHEN completed = 0 THEN 'failed'
             ELSE 'completed_with_errors' END AS status
   FROM batches;
+
+-- A batch with what is kept elsewhere: its owner's name, its status, what a provider's batch API has.
+CREATE VIEW batch_rows AS
+SELECT b.*, o.name AS owner, v.status,
+       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
+       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
+         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
+  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id;
 
 -- Badges ---------------------------------------------------------------------------------------
 

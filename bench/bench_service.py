@@ -63,9 +63,9 @@ async def fill(path: Path, count: int) -> None:
 class Daemon:
     """`gradeq serve` on a free port, ended by its own process id."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rpm: int = 100_000) -> None:
         command = [sys.executable, "-m", "gradeq", "serve", "--db", str(path), "--port", "0"]
-        command += ["--provider", "simulated", "--rpm", "100000"]
+        command += ["--provider", "simulated", "--rpm", str(rpm)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -19,8 +19,9 @@ from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState, Setup, outdated
-from gradeq.model import DEFAULT_GRADER, Flag
+from gradeq.model import DEFAULT_GRADER, GRADING, LEXICAL_GRADER, Flag
 from gradeq.money import Caps
+from gradeq.outcome import MAX_ATTEMPTS
 from gradeq.parked import go_on, read_states
 from gradeq.providers.base import Provider
 from gradeq.providers.batching import BatchProvider
@@ -30,6 +31,9 @@ from gradeq.store.costs import DAY_CAP
 if TYPE_CHECKING:
     from gradeq.handlers.batched import BatchedHandler
     from gradeq.handlers.model import ModelHandler
+
+_LEXICAL_SECONDS = 60.0
+"""For one paper: it takes a thousandth of one, and must not hang the queue all the same."""
 
 log = logging.getLogger("gradeq")
 
@@ -82,6 +86,7 @@ class Assembly:
         self._rng = rng
         self._environ = environ
         self._registered: dict[str, Registration] = {}
+        self._lexical: Registration | None = None
         self._opened: dict[str, _Opened] = {}
         self._marks: dict[str, tuple[str, ...]] = {}
         self._states: dict[str, PoolState] = {}
@@ -91,7 +96,7 @@ class Assembly:
         self._note: Callable[[Pool], None] | None = None
 
     def register(self, registration: Registration) -> None:
-        if registration.name in self._registered or registration.name in self._model_names():
+        if registration.name in self.names():
             raise ConflictError(f"a grader named {registration.name!r} is registered already")
         self._registered[registration.name] = registration
 
@@ -102,28 +107,35 @@ class Assembly:
 
     def names(self) -> Iterator[str]:
         yield from self._model_names()
+        yield LEXICAL_GRADER
         yield from self._registered
 
     def needs_rubric(self, grader: str) -> bool:
-        return grader in self._model_names()
+        return grader == LEXICAL_GRADER or grader in self._model_names()
 
     def handler(self, grader: str) -> Handler:
         """Raises NotFoundError, naming the graders there are."""
+        if grader == LEXICAL_GRADER:
+            self._take_up_lexical()
         try:
             return self.handlers[grader]
         except KeyError:
-            known = ", ".join(sorted(self.names())) or "none; configure a provider first"
+            known = ", ".join(sorted(self.names()))
             raise NotFoundError(f"there is no grader {grader!r} here (known: {known})") from None
 
     def timeout(self, grader: str) -> float | None:
         """The seconds that one call of this grader may take; None for an unknown one."""
         if grader in self._registered:
             return self._registered[grader].timeout
+        if grader == LEXICAL_GRADER:
+            return _LEXICAL_SECONDS
         provider = self._model_names().get(grader)
         return next((one.timeout_seconds for one in self._settings if one.name == provider), None)
 
     def facts(self, grader: str) -> GraderFacts:
         """Raises NotFoundError."""
+        if grader == LEXICAL_GRADER:
+            return GraderFacts(grader, GRADING, None, None, None)
         handler = self.handler(grader)
         batched = self.batched.get(grader)
         return GraderFacts(
@@ -148,6 +160,7 @@ class Assembly:
                 yield
             finally:
                 self._note = None
+                self._lexical = None
                 self.handlers.clear()
                 self.batched.clear()
                 self.pools.clear()
@@ -180,14 +193,22 @@ class Assembly:
             self._states[name] = self._states[name].unparked()
             await go_on(store, name)
         await self._build_model_handlers(store, rubric, self._opened)
+        self._lexical = _lexical(store, rubric)
         for registration in self._registered.values():
             self.handlers[registration.name] = self._coded_handler(registration)
         await self.move_work(store)
 
     async def move_work(self, store: Store) -> None:
         """Open work of each grader goes through the pool that the grader uses now."""
+        if any(one.pool == _pool_of(LEXICAL_GRADER) for one in await store.backlog()):
+            self._take_up_lexical()
         for name, handler in self.handlers.items():
             await store.move_pool(name, handler.pool.name)
+
+    def _take_up_lexical(self) -> None:
+        """Only where it has work: a pool that nobody uses is nothing to look at."""
+        if self._lexical is not None and LEXICAL_GRADER not in self.handlers:
+            self.handlers[LEXICAL_GRADER] = self._coded_handler(self._lexical)
 
     async def reread_keys(self, store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> None:
         """Providers whose key file holds another key go on with that one, in another pool.
@@ -287,7 +308,7 @@ class Assembly:
             name=registration.name,
             kind=registration.kind,
             function=registration.function,
-            pool=self._pool(f"grader:{registration.name}", limits),
+            pool=self._pool(_pool_of(registration.name), limits),
             clock=self._clock,
             max_attempts=registration.max_attempts,
             timeout=registration.timeout,
@@ -315,6 +336,26 @@ class Assembly:
         return named
 
 
+def _pool_of(grader: str) -> str:
+    """The pool of a grader that asks no provider."""
+    return f"grader:{grader}"
+
+
+def _lexical(store: Store, rubric: Callable[[int], Awaitable[Rubric]]) -> Registration:
+    """The grader that is always there: it needs no provider."""
+    from gradeq.handlers.lexical import LexicalWork  # noqa: PLC0415 - few need it
+
+    return Registration(
+        LEXICAL_GRADER,
+        GRADING,
+        LexicalWork(store, rubric),
+        max_attempts=MAX_ATTEMPTS,
+        timeout=_LEXICAL_SECONDS,
+        concurrency=5,
+        requests_per_minute=None,
+    )
+
+
 def _setups(opened: Mapping[str, _Opened]) -> dict[str, Setup]:
     """What each pool depends on: the providers that share it, all together."""
     from gradeq.providers.build import fingerprint_of  # noqa: PLC0415 - loads no HTTP client
@@ -332,14 +373,16 @@ def _under_todays_cap(state: PoolState) -> PoolState:
     """The cap may be higher by now: the first call finds out."""
     if state.parked_reason is None or not state.parked_reason.startswith(DAY_CAP):
         return state
-    return replace(state, parked_reason=None, parked_until_ms=None)
+    return state.unparked()
 
 
 def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
     """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
     from gradeq.providers.address import on_this_machine  # noqa: PLC0415
 
-    is_free = settings.base_url is not None and on_this_machine(settings.base_url)
+    is_free = settings.kind == "local" or (
+        settings.base_url is not None and on_this_machine(settings.base_url)
+    )
     if not caps.any or settings.price_input or settings.price_output or is_free:
         return
     raise NoPricesError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from gradeq import money
 from gradeq.errors import ConfigError
 
 T = TypeVar("T")
@@ -51,7 +52,9 @@ class ProviderSettings:
     `auth` is how the key is sent: `bearer`, `x-api-key`, `api-key` or `x-goog-api-key`; None is
     the kind's own way. `batch_api` says whether there is one; None: yes, but for `openai` only at
     OpenAI's own address, and never for `gemini`. `concurrency` is how many calls may be in flight,
-    or "auto": found between 1 and `max_concurrency`.
+    or "auto": found between 1 and `max_concurrency`. Of a `local` provider `model` is a file or
+    package:NAME, `context_tokens` what each paper and its answer may take, `slots` how many papers
+    are in work at once, `threads` how many cores; None: what suits model and machine.
     """
 
     name: str
@@ -71,19 +74,24 @@ class ProviderSettings:
     price_output: float = 0.0
     auth: str | None = None
     batch_api: bool | None = None
+    context_tokens: int | None = None
+    threads: int | None = None
+    slots: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GradingSettings:
     """`[grading]`. `pseudonyms = false` lets students' names and ids leave this machine.
 
-    The caps are in the currency of the prices; None: no cap.
+    The caps are in the currency of the prices; None: no cap. `currency`, an ISO 4217 code such as
+    EUR, is which one that is: pages show amounts in it.
     """
 
     default_provider: str | None = None
     pseudonyms: bool = True
     cost_cap_per_batch: float | None = None
     cost_cap_per_day: float | None = None
+    currency: str = "USD"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +197,7 @@ class _Problems:
             self.add(f"{where} must be a section, not {told!r}")
             return None
         hints = get_type_hints(kind)
-        known = tuple(one.name for one in fields(kind) if one.name not in given)  # type: ignore[arg-type]
+        known = tuple(one.name for one in fields(kind) if one.name not in given)  # type: ignore[arg-type] # a dataclass
         values = dict(given)
         for key, value in told.items():
             if key in known:
@@ -225,6 +233,11 @@ class _Problems:
             cap = getattr(grading, key)
             if cap is not None and not 0 < cap < math.inf:
                 self.add(f"[grading] {key} must be above 0, not {cap:g}")
+        if not money.is_currency(grading.currency):
+            self.add(
+                "[grading] currency must be a code of three letters, such as EUR, "
+                f"not {grading.currency!r}"
+            )
         for one in providers:
             if one is not None:
                 self._check_provider(one)

@@ -19,7 +19,7 @@ from gradeq.floor import Floor
 from gradeq.graders import Graders
 from gradeq.limiter.pool import Pool
 from gradeq.model import DEFAULT_GRADER, DEFAULT_OWNER, Grade, NewSubmission
-from gradeq.money import Caps, checked_cap
+from gradeq.money import Caps, checked_cap, checked_currency
 from gradeq.orders import Orders, When
 from gradeq.parked import Resumed
 from gradeq.results import Result
@@ -37,8 +37,8 @@ class Engine(Graders):
     `providers` are models behind APIs; the grader "llm" asks the first of them, or the one named
     `default_provider`. `work=False` accepts work and grades nothing. `grace_seconds` is how long
     calls on their way may take when the engine stops. `pseudonyms=False` sends names as they are.
-    The caps are in the currency of the providers' prices; a day is this machine's local date.
-    Raises ConfigError for a cap that is not above 0.
+    The caps are in the currency of the providers' prices, by its ISO 4217 code; a day is this
+    machine's local date. Raises ConfigError for a cap that is not above 0 or another currency code.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Engine(Graders):
         pseudonyms: bool = True,
         cost_cap_per_batch: float | None = None,
         cost_cap_per_day: float | None = None,
+        currency: str = "USD",
         grace_seconds: float = 30.0,
         clock: Clock | None = None,
         rng: Random | None = None,
@@ -66,6 +67,7 @@ class Engine(Graders):
         )
         self._grace_seconds = grace_seconds
         self._pseudonyms = pseudonyms
+        self._currency = checked_currency(currency)
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, rng)
@@ -98,6 +100,7 @@ class Engine(Graders):
             "pseudonyms": loaded.grading.pseudonyms,
             "cost_cap_per_batch": loaded.grading.cost_cap_per_batch,
             "cost_cap_per_day": loaded.grading.cost_cap_per_day,
+            "currency": loaded.grading.currency,
         }
         return cls(loaded.store.path, **{**chosen, **options})
 
@@ -356,6 +359,15 @@ class Engine(Graders):
     def pseudonyms(self) -> bool:
         """Whether students' names are replaced in what is sent."""
         return self._pseudonyms
+
+    @property
+    def currency(self) -> str:
+        """That of the prices, by its ISO 4217 code."""
+        return self._currency
+
+    def pace_of(self, batch_id: int) -> float | None:
+        """How many jobs of a batch ended a second in the last three minutes; None: none did."""
+        return self._worker.tempo.per_second(batch_id)
 
     @property
     def pools(self) -> Mapping[str, Pool]:

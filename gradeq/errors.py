@@ -80,6 +80,12 @@ class NoRubricError(ConflictError):
     code = "no_rubric"
 
 
+class NoReferenceError(ConflictError):
+    """The grader compares with a reference, and the rubric has none; nothing was queued."""
+
+    code = "no_reference"
+
+
 class StoreError(GradeqError):
     """The database cannot do what was asked; nothing was changed."""
 

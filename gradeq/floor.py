@@ -84,6 +84,13 @@ class Floor:
         self._dispatchers.append(dispatcher)
         self._dispatching.append(asyncio.create_task(dispatcher.run()))
 
+    def _dispatch_new(self) -> None:
+        pools = self._assembly.pools
+        if len(pools) > len(self._dispatchers):
+            served = {dispatcher.pool.name for dispatcher in self._dispatchers}
+            for name in pools.keys() - served:
+                self._dispatch(pools[name])
+
     async def stop_claiming(self) -> None:
         """Take nothing new in hand; what is on its way goes on until `stop`."""
         self._is_claiming = False
@@ -121,7 +128,9 @@ class Floor:
                 dispatcher.pool_changed()
 
     def wake(self, *, reconsider: bool = False) -> None:
-        """After what may give work to the dispatchers."""
+        """After what may give work to the dispatchers, or bring a pool that has none yet."""
+        if self._is_claiming:
+            self._dispatch_new()
         for dispatcher in self._dispatchers:
             dispatcher.wake(reconsider=reconsider)
 
@@ -141,10 +150,6 @@ class Floor:
             dispatcher.stop()
             self._dispatchers.remove(dispatcher)
             self._saver.note(dispatcher.pool)
-        if self._is_claiming:
-            served = {dispatcher.pool.name for dispatcher in self._dispatchers}
-            for name in pools.keys() - served:
-                self._dispatch(pools[name])
         self.wake()
 
     async def try_pool_again(self, name: str) -> None:

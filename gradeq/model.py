@@ -10,6 +10,7 @@ from typing import Any
 DEFAULT_COURSE = "default"
 DEFAULT_ASSIGNMENT = "default"
 DEFAULT_GRADER = "llm"
+LEXICAL_GRADER = "lexical"
 DEFAULT_OWNER = "local"
 GRADING = "grading"
 """The job kind that grades a submission; every other kind is the application's own."""
@@ -28,6 +29,15 @@ class JobState(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Cancelled(StrEnum):
+    """The reason on record of a job that was cancelled."""
+
+    BY_PERSON = "cancelled"
+    ARCHIVED = "archived"
+    RELEASED = "released"
+    REPLACED = "the paper was replaced"
 
 
 class BatchStatus(StrEnum):
@@ -67,6 +77,8 @@ class Flag(StrEnum):
     HIDDEN_TEXT = "hidden_text"
     CANARY = "canary"
     BLANK = "blank"
+    WORD_LIST = "word_list"
+    PROVISIONAL = "provisional"
     SIMULATED = "simulated"
 
 
@@ -144,7 +156,10 @@ class CriterionGrade:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What a grader returns. `score` and `max_score` are points, added up by code."""
+    """What a grader returns. `score` and `max_score` are points, added up by code.
+
+    `confidence` is the grader's own, from 0 to 1; None where it tells none.
+    """
 
     score: float
     max_score: float
@@ -153,3 +168,4 @@ class Grade:
     flags: tuple[str, ...] = ()
     model: str | None = None
     source: GradeSource = GradeSource.MODEL
+    confidence: float | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from gradeq.errors import ConfigError
@@ -28,6 +29,18 @@ def checked_cap(cap: float | None, what: str = "a cost cap") -> float | None:
     if cap is not None and not 0 < cap < math.inf:
         raise ConfigError(f"{what} must be above 0, not {cap:g}; nothing was changed")
     return cap
+
+
+def is_currency(code: str) -> bool:
+    """Written as ISO 4217 writes currencies: three capital letters."""
+    return re.fullmatch("[A-Z]{3}", code) is not None
+
+
+def checked_currency(code: str) -> str:
+    """`code` itself. Raises ConfigError unless it is written as ISO 4217 writes currencies."""
+    if not is_currency(code):
+        raise ConfigError(f"currency must be a code of three letters, such as EUR, not {code!r}")
+    return code
 
 
 def told_short(cap: float | None) -> str:

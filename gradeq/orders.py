@@ -8,9 +8,17 @@ from typing import Literal
 
 from gradeq.assembly import Assembly
 from gradeq.clock import Clock
-from gradeq.errors import ConfigError, ConflictError, NoPricesError, NoRubricError, NotFoundError
+from gradeq.errors import (
+    ConfigError,
+    ConflictError,
+    NoPricesError,
+    NoReferenceError,
+    NoRubricError,
+    NotFoundError,
+)
+from gradeq.grading.lexical.grader import why_not
 from gradeq.handlers.base import Handler
-from gradeq.model import NewSubmission
+from gradeq.model import LEXICAL_GRADER, NewSubmission
 from gradeq.money import Caps, checked_cap
 from gradeq.overnight.times import fallback_at
 from gradeq.rubrics import RubricShelf
@@ -52,6 +60,7 @@ class Orders:
         rubric_id = asked.rubric_id
         if self._assembly.needs_rubric(grader) and ids:
             rubric_id = await self._rubric_for(ids, rubric_id)
+            await self._refuse_unfit(grader, rubric_id)
         # Only now: while the papers were stored, a new key may have come with a new pool.
         handler = self._assembly.handler(grader)
         is_single = len(ids) + len(asked.payloads) == 1
@@ -116,6 +125,16 @@ class Orders:
         new = [one for one in submissions if isinstance(one, NewSubmission)]
         added = iter(await self._store.add_submissions(new) if new else ())
         return [one if isinstance(one, int) else next(added).id for one in submissions]
+
+    async def _refuse_unfit(self, grader: str, rubric_id: int) -> None:
+        """Raises NoReferenceError where every paper would be refused."""
+        if grader != LEXICAL_GRADER:
+            return
+        if (why := why_not(await self._rubrics.get(rubric_id))) is not None:
+            raise NoReferenceError(
+                f"the grader {grader!r} cannot grade by this rubric: {why}; nothing was queued. "
+                "Give it a reference answer or key points, or grade with a model"
+            )
 
     async def _rubric_for(self, ids: Sequence[int], rubric_id: int | None) -> int:
         if rubric_id is not None:

@@ -42,6 +42,7 @@ class ErrorClass(StrEnum):
     QUOTA = "quota"
     BAD_KEY = "bad_key"
     UNKNOWN_MODEL = "unknown_model"
+    UNUSABLE_MODEL = "unusable_model"
     TOO_LARGE = "too_large"
     BAD_REQUEST = "bad_request"
     OVERLOADED = "overloaded"
@@ -132,6 +133,7 @@ CONSEQUENCES: Mapping[ErrorClass, Consequence] = MappingProxyType(
         ErrorClass.QUOTA: _PARKED,
         ErrorClass.BAD_KEY: _PARKED,
         ErrorClass.UNKNOWN_MODEL: _PARKED,
+        ErrorClass.UNUSABLE_MODEL: _PARKED,
         ErrorClass.TOO_LARGE: _FINAL,
         ErrorClass.BAD_REQUEST: _FINAL,
         ErrorClass.OVERLOADED: Consequence(

@@ -43,6 +43,7 @@ class Result:
             "criteria": criteria_rows(grade) if grade else [],
             "feedback": grade.feedback if grade else None,
             "flags": list(grade.flags) if grade else [],
+            "confidence": grade.confidence if grade else None,
             "model": grade.model if grade else None,
             "attempts": self.attempts,
             "input_tokens": self.input_tokens,

@@ -18,6 +18,7 @@ from gradeq.model import JobState
 from gradeq.outcome import ErrorClass
 from gradeq.store.base import Work
 from gradeq.store.claims import Claimed, Settlement
+from gradeq.tempo import Tempo
 
 log = logging.getLogger("gradeq")
 LEASE_SECONDS = 60.0
@@ -78,10 +79,13 @@ def _fail(together: Iterable[_Waiting], error: Exception) -> None:
 
 
 class Worker:
-    """Runs jobs that have their permit. `trouble` is why results cannot be saved, or None."""
+    """Runs jobs that have their permit. `trouble` is why results cannot be saved, or None; `tempo`
+    counts what ends.
+    """
 
     def __init__(self, store: Work, clock: Clock, rng: Random) -> None:
         self.trouble: StoreError | None = None
+        self.tempo = Tempo(clock)
         self._settler = Settler(store)
         self._clock = clock
         self._rng = rng
@@ -151,7 +155,11 @@ class Worker:
         return task
 
     async def _run_one(self, claimed: Claimed, ready: Ready, permit: Permit) -> None:
-        await self._settle(claimed, await self._tried(claimed, ready, permit))
+        began = self._clock.monotonic()
+        settlement = self._settlement(claimed, await self._tried(claimed, ready, permit))
+        await self._save(claimed, settlement)
+        if settlement.state is not JobState.PENDING:
+            self.tempo.note(claimed.job.batch_id, began)
 
     async def _tried(self, claimed: Claimed, ready: Ready, permit: Permit) -> Tried:
         try:

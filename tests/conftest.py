@@ -39,6 +39,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: tests wait for processes, sockets and disks."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gradeq import Engine
 from gradeq.clock import ManualClock
 from gradeq.config import ProviderSettings, parse_config
 from gradeq.errors import ConfigError
@@ -64,3 +65,14 @@ async def test_auto_starts_small_and_has_a_cap() -> None:
 async def test_settings_made_in_code_are_checked_too(told: Any) -> None:
     with pytest.raises(ConfigError, match=r'a whole number, 1 or more, or "auto"'):
         await limits_of(concurrency=told)
+
+
+def test_a_currency_is_a_code_of_three_letters() -> None:
+    assert parse_config({}, {}, "gradeq.toml").grading.currency == "USD"
+    told = parse_config({}, {"GRADEQ_GRADING_CURRENCY": "EUR"}, "gradeq.toml")
+    assert Engine.from_config(told).currency == "EUR"
+    for wrong in ("eur", "€", "EURO", ""):
+        with pytest.raises(ConfigError, match="currency must be a code of three letters"):
+            parse_config({"grading": {"currency": wrong}}, {}, "gradeq.toml")
+        with pytest.raises(ConfigError, match="currency must be a code of three letters"):
+            Engine(currency=wrong)

@@ -247,6 +247,11 @@ def rubric_keys(source: str) -> set[str]:
     [
         ("## Top level", "zzz = 1"),
         ("## Each `[[criteria]]`", "[[criteria]]\nzzz = 1"),
+        (
+            "## Each `[[examples]]`",
+            '[[criteria]]\nid = "a"\ndescription = "b"\npoints = 1\n'
+            '[[examples]]\ntext = "t"\nlevels = {a = "met"}\nzzz = 1',
+        ),
         ("## Each level", '[[criteria]]\nid = "a"\ndescription = "b"\nlevels = [{zzz = 1}]'),
     ],
 )

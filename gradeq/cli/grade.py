@@ -15,13 +15,20 @@ from gradeq.cli.options import (
     ProviderOptions,
     database_options,
     grace_option,
+    grader_option,
     json_option,
     max_cost_option,
     overnight_option,
     provider_options,
 )
 from gradeq.cli.plan import Plan, Planner, merged
-from gradeq.cli.providers import default_provider, is_priced, refuse_unpriced, with_provider
+from gradeq.cli.providers import (
+    default_provider,
+    is_priced,
+    refuse_provider,
+    refuse_unpriced,
+    with_provider,
+)
 from gradeq.cli.remote import Daemon, here_or_there, running_daemon
 from gradeq.cli.selection import (
     Group,
@@ -38,7 +45,7 @@ from gradeq.cli.watch import Work
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NoRubricError
-from gradeq.model import GradeSource, SubmissionStatus
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER, GradeSource, SubmissionStatus
 from gradeq.orders import When
 from gradeq.store.rows import ResultRow
 
@@ -51,6 +58,7 @@ class Order:
     priority: int
     max_cost: float | None = None
     when: When = "now"
+    grader: str = DEFAULT_GRADER
 
     async def here(self, engine: Engine) -> Plan:
         """Raises NoRubricError before anything is queued."""
@@ -64,7 +72,12 @@ class Order:
 
     def _planner(self, engine: Engine, rubric_id: int) -> Planner:
         return Planner(
-            engine, rubric_id, priority=self.priority, max_cost=self.max_cost, when=self.when
+            engine,
+            rubric_id,
+            grader=self.grader,
+            priority=self.priority,
+            max_cost=self.max_cost,
+            when=self.when,
         )
 
     def there(self, daemon: Daemon) -> Plan:
@@ -76,8 +89,10 @@ class Order:
         """A whole assignment is left to the daemon: it may just have graded some of it."""
         if group.is_whole:
             where = (group.course, group.assignment)
-            return daemon.grade_assignment(*where, self.priority, self.max_cost, self.when)
-        return daemon.grade(group.ids, self.priority, self.max_cost, self.when)
+            return daemon.grade_assignment(
+                *where, self.priority, self.max_cost, self.when, grader=self.grader
+            )
+        return daemon.grade(group.ids, self.priority, self.max_cost, self.when, grader=self.grader)
 
 
 @click.command("grade")
@@ -94,6 +109,7 @@ class Order:
 )
 @max_cost_option
 @overnight_option
+@grader_option
 @provider_options
 @grace_option
 @json_option
@@ -107,6 +123,7 @@ def command(
     priority: int,
     max_cost: float | None,
     overnight: bool,
+    grader: str,
     provider: ProviderOptions,
     grace: float,
     as_json: bool,
@@ -117,17 +134,22 @@ def command(
     serve', or for --wait, which grades them now. Papers named by --ids are graded again where a
     model has graded them, but never where a person has.
     """
-    config = with_provider(config, provider)
+    is_lexical = grader == LEXICAL_GRADER
+    if is_lexical:
+        refuse_provider(provider, max_cost)
+    else:
+        config = with_provider(config, provider)
     groups = asyncio.run(_chosen(config, course, assignment, typed_ids(ids)))
     when: When = "overnight" if overnight else "now"
-    order = Order(groups, priority, _cap(config, max_cost), when)
+    cap = None if is_lexical else _cap(config, max_cost)
+    order = Order(groups, priority, cap, when, grader)
     if not wait:
         # Whether there is a batch API for the night, only the grader knows.
         engine = inserting if overnight else recording
         plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return
-    foreground = Foreground(config, grace, as_json)
+    foreground = Foreground(config, grace, as_json, grader=grader if is_lexical else None)
     done = asyncio.run(_graded(foreground, order))
     if as_json:
         say.as_json(done.told)

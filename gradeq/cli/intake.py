@@ -10,6 +10,7 @@ from gradeq.cli.plan import Plan, Planner, Wanted
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.config import Config
 from gradeq.engine import Engine
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
 from gradeq.orders import When
 
 _BEFORE_OTHERS = 4
@@ -27,20 +28,27 @@ class Intake:
     assignment: str
     max_cost: float | None = None
     when: When = "now"
+    grader: str = DEFAULT_GRADER
 
     async def plan(self, engine: Engine) -> Plan:
-        """Queue what has no grade yet by this rubric and this model."""
+        """Queue what has no grade yet by this rubric and this grader."""
         rubric_id = await engine.rubrics.put_file(self.rubric)
         added = await engine.add(self.input.papers)
         await engine.store.assign_rubric(self.course, self.assignment, rubric_id)
-        provider = default_provider(self.config)
         planner = Planner(
             engine,
             rubric_id,
+            grader=self.grader,
             priority=_BEFORE_OTHERS,
             max_cost=self.max_cost,
             when=self.when,
         )
-        wanted = Wanted(provider.model, provider.kind == SIMULATED)
-        plan = await planner.plan([one.id for one in added], wanted)
+        plan = await planner.plan([one.id for one in added], self._wanted())
         return replace(plan, kept_as_stored=warn_kept(added))
+
+    def _wanted(self) -> Wanted:
+        """A provisional grade never takes the place of a model's."""
+        if self.grader == LEXICAL_GRADER:
+            return Wanted(None, simulated=False)
+        provider = default_provider(self.config)
+        return Wanted(provider.model, provider.kind == SIMULATED)

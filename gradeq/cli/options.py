@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
@@ -36,6 +37,13 @@ overnight_option = click.option(
     "--overnight",
     is_flag=True,
     help="Through the provider's batch API: half the price, done within a day.",
+)
+grader_option = click.option(
+    "--grader",
+    type=click.Choice([DEFAULT_GRADER, LEXICAL_GRADER]),
+    default=DEFAULT_GRADER,
+    show_default=True,
+    help="A model, or lexical: short answers by their words, provisionally, without any model.",
 )
 grace_option = click.option(
     "--grace",
@@ -119,10 +127,10 @@ _PROVIDER_OPTIONS = (
     click.option(
         "--provider",
         metavar="KIND",
-        help="anthropic, openai (and compatible), gemini, simulated, or a name from the "
+        help="anthropic, openai (and compatible), gemini, local, simulated, or a name from the "
         "configuration.",
     ),
-    click.option("--model", metavar="M", help="The model to ask."),
+    click.option("--model", metavar="M", help="The model to ask; for local its .gguf file."),
     click.option("--base-url", metavar="URL", help="Where it listens, if not at its maker's."),
     click.option("--api-key-env", metavar="NAME", help="The variable that holds the key."),
     click.option(

@@ -8,20 +8,28 @@ from typing import Any
 
 from gradeq.cli.options import ProviderOptions
 from gradeq.config import Config, ProviderSettings
-from gradeq.errors import ConfigError, NoPricesError
-from gradeq.providers.build import KEY_VARIABLES, KINDS
+from gradeq.errors import ConfigError, NoPricesError, NoReferenceError
+from gradeq.grading.lexical.grader import why_not
+from gradeq.grading.rubric import Rubric
+from gradeq.model import LEXICAL_GRADER
+from gradeq.providers.build import KEY_VARIABLES, KINDS, LOCAL
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
 SIMULATED = "simulated"
+_LOCAL_SECONDS = 600.0
+"""For one call to a model on this machine, which may be slow."""
 
 _NONE = """no provider is configured, so nothing was graded. Name one:
   an API key    --provider anthropic --model MODEL   (key in ANTHROPIC_API_KEY)
                 --provider openai --model MODEL      (key in OPENAI_API_KEY)
                 --provider gemini --model MODEL      (key in GEMINI_API_KEY)
-  a local model --base-url http://localhost:11434/v1 --model MODEL
+  a local model --provider local --model FILE.gguf   (gradeq runs it; gradeq[local])
+                --base-url http://localhost:11434/v1 --model MODEL
                 (Ollama, llama.cpp, vLLM: whatever speaks OpenAI's API)
   a file        gradeq.toml with a section [provider.NAME], or --config FILE
-  no model      --provider simulated                 (made-up grades, to try gradeq)"""
+  no model      --grader lexical                     (provisional grades of short answers, by
+                                                      the words of the rubric's reference)
+                --provider simulated                 (made-up grades, to try gradeq)"""
 
 
 def with_provider(config: Config, told: ProviderOptions) -> Config:
@@ -39,6 +47,24 @@ def default_provider(config: Config) -> ProviderSettings:
         raise ConfigError(_NONE + _hint())
     wanted = config.grading.default_provider
     return next((one for one in config.providers if one.name == wanted), config.providers[0])
+
+
+def refuse_provider(told: ProviderOptions, max_cost: float | None) -> None:
+    """Raises ConfigError where something was typed that the lexical grader has no use for."""
+    if told != ProviderOptions() or max_cost is not None:
+        raise ConfigError(
+            f"--grader {LEXICAL_GRADER} asks no model and costs nothing; nothing was graded. Leave "
+            "out --max-cost and whatever names a provider, or leave out --grader"
+        )
+
+
+def refuse_unfit(rubric: Rubric) -> None:
+    """Raises NoReferenceError where the lexical grader could grade nothing by `rubric`."""
+    if (why := why_not(rubric)) is not None:
+        raise NoReferenceError(
+            f"--grader {LEXICAL_GRADER} cannot grade by {rubric.name}: {why}; nothing was graded. "
+            "Give it a reference answer or key points, or grade with a model"
+        )
 
 
 def is_priced(provider: ProviderSettings) -> bool:
@@ -91,7 +117,8 @@ def _new(kind: str, told: ProviderOptions) -> ProviderSettings:
             else "--base-url needs --model: the name the server knows its model by. "
             "Nothing was graded"
         )
-    return ProviderSettings(name=kind, kind=kind, model=told.model or DEFAULT_MODEL)
+    made = ProviderSettings(name=kind, kind=kind, model=told.model or DEFAULT_MODEL)
+    return replace(made, timeout_seconds=_LOCAL_SECONDS) if kind == LOCAL else made
 
 
 def _overridden(base: ProviderSettings, told: ProviderOptions) -> ProviderSettings:

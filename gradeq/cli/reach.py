@@ -10,6 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from gradeq.cli import say
 from gradeq.cli.findings import Finding, ok, problem, warning
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError
@@ -19,12 +20,16 @@ from gradeq.providers.build import (
     DEFAULT_BASE_URL,
     KEY_VARIABLES,
     KINDS,
+    LOCAL,
     base_url_of,
     key_variable,
 )
 from gradeq.providers.classify import error_class
 from gradeq.providers.complaint import read_complaint
 from gradeq.providers.credential import Credential, load_credential
+from gradeq.providers.local.assembled import looked_at
+from gradeq.providers.local.machine import this_machine
+from gradeq.providers.local.model_file import told_bytes
 
 _SECONDS = 10.0
 _READ_BYTES = 65_536
@@ -37,7 +42,7 @@ def keys(config: Config) -> Iterator[Finding]:
     if not config.providers:
         yield _no_provider()
     for one in config.providers:
-        yield _key(one)
+        yield _local(one) if one.kind == LOCAL else _key(one)
 
 
 def _no_provider() -> Finding:
@@ -68,6 +73,22 @@ def _key(one: ProviderSettings) -> Finding:
     if on_this_machine(base_url):
         return ok(about, f"{told}: no key, on this machine none may be needed")
     return problem(about, f"{told}: {_variable(one)} is not set: put the API key there")
+
+
+def _local(one: ProviderSettings) -> Finding:
+    """A model on this machine needs no key, but its file, memory and a library."""
+    about = f"provider {one.name}"
+    try:
+        model, planned = looked_at(one, os.environ, this_machine())
+    except ConfigError as error:
+        return problem(about, str(error))
+    return ok(
+        about,
+        f"{one.kind}, {model.path.name}: {told_bytes(model.size)}, needs about "
+        f"{told_bytes(planned.needed_bytes)} of memory; {say.counted(planned.slots, 'paper')} at "
+        f"once with {planned.context_tokens:,} tokens each, "
+        f"{say.counted(planned.threads, 'thread')}",
+    )
 
 
 def _variable(one: ProviderSettings) -> str:
@@ -107,7 +128,7 @@ def _answer(one: ProviderSettings) -> Finding:
 def _models(one: ProviderSettings) -> list[str]:
     credential = _credential(one)
     address = f"{base_url_of(one)}/models{_WHOLE_LIST.get(one.kind, '')}"
-    request = Request(address, headers=_headers(one, credential))  # noqa: S310
+    request = Request(address, headers=_headers(one, credential))  # noqa: S310 - http only
     handlers = [ProxyHandler({})] if on_this_machine(base_url_of(one)) else []
     with build_opener(*handlers).open(request, timeout=_SECONDS) as response:
         return _names(json.load(response))

@@ -16,7 +16,7 @@ from gradeq.cli.tokens import token_of
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, StoreLockedError
-from gradeq.model import NewSubmission
+from gradeq.model import DEFAULT_GRADER, NewSubmission
 from gradeq.orders import When
 from gradeq.parked import Resumed
 from gradeq.store.orders import Added, Skipped
@@ -99,10 +99,13 @@ class Daemon:
         priority: int,
         max_cost: float | None = None,
         when: When = "now",
+        *,
+        grader: str = DEFAULT_GRADER,
     ) -> list[int]:
         """The batch that grades what is submitted; none where nothing is."""
         where = {"course": course, "assignment": assignment}
-        body = {**where, "priority": priority, "max_cost": max_cost, "when": when}
+        how = {"priority": priority, "max_cost": max_cost, "when": when, "grader": grader}
+        body = {**where, **how}
         try:
             return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
         except GradeqError as error:
@@ -116,9 +119,11 @@ class Daemon:
         priority: int,
         max_cost: float | None = None,
         when: When = "now",
+        *,
+        grader: str = DEFAULT_GRADER,
     ) -> list[int]:
         """The batches that grade them: one, unless there are very many."""
-        how = {"priority": priority, "max_cost": max_cost, "when": when}
+        how = {"priority": priority, "max_cost": max_cost, "when": when, "grader": grader}
         batch_ids = []
         for start in range(0, len(submission_ids), _MOST_IDS):
             ids = list(submission_ids[start : start + _MOST_IDS])

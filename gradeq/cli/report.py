@@ -23,6 +23,13 @@ from gradeq.store.base import Store
 _NAMED = 6
 _REASONS = 8
 
+_OF_ALL = (Flag.SIMULATED, Flag.PROVISIONAL)
+"""Flags of every grade of a run: they say nothing of one paper."""
+
+PROVISIONAL_NOTE = (
+    "PROVISIONAL: no model reads these papers. Their words are compared with the reference, which\n"
+    "is right about seven times in ten; look at every grade before you release it."
+)
 SIMULATED_NOTE = (
     "SIMULATED: no model reads these papers. The simulated provider makes the grades\n"
     "up; they carry the flag 'simulated' and are for trying gradeq, not for students."
@@ -107,7 +114,7 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
     lines += _scores(tally)
     lines += _remarks("Ungraded", tally.ungraded)
     looks = {
-        flag.replace("_", " "): ids for flag, ids in tally.flagged.items() if flag != Flag.SIMULATED
+        flag.replace("_", " "): ids for flag, ids in tally.flagged.items() if flag not in _OF_ALL
     }
     lines += _remarks("To look at first", looks)
     say.fact("\n".join(lines), as_json=as_json)

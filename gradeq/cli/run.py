@@ -17,6 +17,7 @@ from gradeq.cli.options import (
     course_option,
     database_options,
     grace_option,
+    grader_option,
     json_option,
     max_cost_option,
     overnight_option,
@@ -24,12 +25,19 @@ from gradeq.cli.options import (
     skip_invalid_option,
 )
 from gradeq.cli.papers import assignment_of, read_input
-from gradeq.cli.providers import default_provider, refuse_unpriced, with_provider
+from gradeq.cli.providers import (
+    default_provider,
+    refuse_provider,
+    refuse_unfit,
+    refuse_unpriced,
+    with_provider,
+)
 from gradeq.cli.targets import refuse_to_overwrite
 from gradeq.config import Config
 from gradeq.errors import StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
 from gradeq.orders import When
 from gradeq.rubrics import read_rubric_file
 
@@ -39,6 +47,7 @@ from gradeq.rubrics import read_rubric_file
 @click.option("--rubric", type=FILE, required=True, metavar="FILE", help="What is asked, as TOML.")
 @click.option("--out", type=FILE, metavar="FILE", help="Results, as .csv or .jsonl.")
 @database_options
+@grader_option
 @provider_options
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N papers of INPUT."
@@ -56,6 +65,7 @@ def command(
     rubric: Path,
     out: Path | None,
     config: Config,
+    grader: str,
     provider: ProviderOptions,
     limit: int | None,
     overnight: bool,
@@ -73,9 +83,13 @@ def command(
 
     Exit codes: 0 all graded, 1 some were not, 2 wrong usage or configuration, 130 interrupted.
     """
-    config = with_provider(config, provider)
-    refuse_unpriced(default_provider(config), max_cost)
-    parse_rubric(read_rubric_file(rubric), rubric.name)
+    parsed = parse_rubric(read_rubric_file(rubric), rubric.name)
+    if grader == LEXICAL_GRADER:
+        refuse_provider(provider, max_cost)
+        refuse_unfit(parsed)
+    else:
+        config = with_provider(config, provider)
+        refuse_unpriced(default_provider(config), max_cost)
     if out is not None:
         check_target(out)
         refuse_to_overwrite("--out", out, (input, rubric, config.store.path))
@@ -90,8 +104,15 @@ def command(
     )
     say.warn(f"left out: {problem}" for problem in read.problems)
     when: When = "overnight" if overnight else "now"
-    intake = Intake(config, read.first(limit), rubric, course, assignment, max_cost, when)
-    foreground = Foreground(config, grace, as_json, out, skipped_invalid=len(read.problems))
+    intake = Intake(config, read.first(limit), rubric, course, assignment, max_cost, when, grader)
+    foreground = Foreground(
+        config,
+        grace,
+        as_json,
+        out,
+        skipped_invalid=len(read.problems),
+        grader=None if grader == DEFAULT_GRADER else grader,
+    )
     try:
         done = asyncio.run(foreground.run(intake.plan))
     except StoreLockedError as error:

@@ -10,14 +10,14 @@ from dataclasses import replace
 from functools import lru_cache
 
 from gradeq.grading.evidence import Parrots
-from gradeq.grading.hostile import attacks
 from gradeq.grading.mapped import Mapped
-from gradeq.grading.normalise import hides_text, is_blank, normalise
+from gradeq.grading.normalise import is_blank, normalise
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.prompt import PROMPT_VERSION, Question
 from gradeq.grading.pseudonyms import Pseudonyms, redact
 from gradeq.grading.reply import read_reply
 from gradeq.grading.rubric import Rubric
+from gradeq.grading.suspicion import suspicions
 from gradeq.model import Flag, Grade, Job, Submission
 from gradeq.outcome import ErrorClass
 from gradeq.providers.base import Answer, Prompt
@@ -90,7 +90,7 @@ class LLMGrader:
             parrots=parrots,
             sent=sent,
             alias=alias,
-            flags=_flags(submission.text, sent.text, parrots),
+            flags=suspicions(submission.text, sent.text, parrots),
         )
 
     def _too_long(self, length: int) -> Decided:
@@ -104,13 +104,3 @@ class LLMGrader:
         user = prompt.user.replace(marker, "marker")
         asked = json.dumps([PROMPT_VERSION, self._model, prompt.system, user])
         return hashlib.sha256(asked.encode()).hexdigest()
-
-
-def _flags(text: str, sent: str, parrots: Parrots) -> frozenset[Flag]:
-    """What can be said of a paper before anybody is asked."""
-    marks = {
-        Flag.HIDDEN_TEXT: hides_text(text),
-        Flag.HOSTILE_TEXT: bool(attacks(text)),
-        Flag.PARROTED_RUBRIC: parrots.paper_repeats(sent),
-    }
-    return frozenset(flag for flag, is_set in marks.items() if is_set)

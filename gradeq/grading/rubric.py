@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradeq.errors import Mistake, RubricError
-from gradeq.grading.toml_lines import Path, lines_of, nearest_line
+from gradeq.grading.toml_fields import Fields, nearest, shown
+from gradeq.grading.toml_lines import Path, lines_of
 
 CANNOT_ASSESS = "cannot_assess"
 """The level that every criterion has besides its own: the model could not judge it."""
@@ -21,9 +21,10 @@ CANNOT_ASSESS = "cannot_assess"
 MET, UNMET = "met", "unmet"
 
 _TEXTS = ("title", "instructions", "question", "reference")
-_RUBRIC_KEYS = (*_TEXTS, "floor", "cap", "criteria")
+_RUBRIC_KEYS = (*_TEXTS, "key_points", "floor", "cap", "criteria", "examples")
 _CRITERION_KEYS = ("id", "description", "points", "levels")
 _LEVEL_KEYS = ("name", "points", "description")
+_EXAMPLE_KEYS = ("text", "levels", "comment")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _LEVEL_NAME = re.compile(r"[^\s\"](?:[^\n\"]{0,58}[^\s\"])?")
 
@@ -52,10 +53,24 @@ class Criterion:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """A student's answer that a person graded. `levels` are criterion ids and names of levels, in
+    the order of the rubric; criteria may be left out. `comment` says why."""
+
+    text: str
+    levels: tuple[tuple[str, str], ...]
+    comment: str = ""
+
+    def level_of(self, criterion: str) -> str | None:
+        return dict(self.levels).get(criterion)
+
+
+@dataclass(frozen=True, slots=True)
 class Rubric:
     """What papers are graded against. Made by `parse_rubric`, which keeps the `source`.
 
-    Two rubrics are equal when they ask and reward the same, whatever their files look like.
+    `key_points` are what a good answer contains, one by one. Two rubrics are equal
+    when they ask and reward the same, whatever their files look like.
     """
 
     criteria: tuple[Criterion, ...]
@@ -63,6 +78,8 @@ class Rubric:
     instructions: str = ""
     question: str = ""
     reference: str = ""
+    key_points: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
     floor: float = 0.0
     cap: float | None = None
     name: str = field(default="", compare=False)
@@ -84,6 +101,8 @@ class Rubric:
                 [c.id, c.description, [[v.name, v.points, v.description] for v in c.levels]]
                 for c in self.criteria
             ],
+            self.key_points,
+            [[one.text, one.levels, one.comment] for one in self.examples],
         ]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
@@ -133,20 +152,25 @@ def _line_in(complaint: str) -> int:
     return int(found[1]) if found else 1
 
 
-class _Reading:
-    """One pass over the document that goes on after a mistake and collects them all."""
-
-    def __init__(self, lines: Mapping[Path, int]) -> None:
-        self.mistakes: list[Mistake] = []
-        self._lines = lines
+class _Reading(Fields):
+    """One pass over the document of a rubric."""
 
     def rubric(self, document: dict[str, Any], name: str, source: str) -> Rubric:
-        self._known(document, (), _RUBRIC_KEYS)
-        texts = {key: self._text(document, (), key) for key in _TEXTS}
-        floor = self._number(document, (), "floor", default=0.0)
-        cap = self._number(document, (), "cap") if "cap" in document else None
+        self.known(document, (), _RUBRIC_KEYS)
+        texts = {key: self.text(document, (), key) for key in _TEXTS}
+        floor = self.number(document, (), "floor", default=0.0)
+        cap = self.number(document, (), "cap") if "cap" in document else None
         criteria = self._criteria(document)
-        rubric = Rubric(criteria, **texts, floor=floor, cap=cap, name=name, source=source)
+        rubric = Rubric(
+            criteria,
+            **texts,
+            key_points=self.texts(document, (), "key_points"),
+            examples=self._examples(document, criteria),
+            floor=floor,
+            cap=cap,
+            name=name,
+            source=source,
+        )
         self._check_range(rubric)
         return rubric
 
@@ -154,117 +178,95 @@ class _Reading:
         if self.mistakes:
             return
         if rubric.cap is not None and rubric.cap <= 0:
-            self._wrong(("cap",), f"must be above 0, but is {rubric.cap:g}")
+            self.wrong(("cap",), f"must be above 0, but is {rubric.cap:g}")
         elif rubric.max_score <= 0:
-            self._wrong(("criteria",), "no level gives points, so no paper could earn any")
+            self.wrong(("criteria",), "no level gives points, so no paper could earn any")
         elif rubric.floor >= rubric.max_score:
             most = f"the most points a paper can get ({rubric.max_score:g})"
-            self._wrong(("floor",), f"must be below {most}, but is {rubric.floor:g}")
+            self.wrong(("floor",), f"must be below {most}, but is {rubric.floor:g}")
 
     def _criteria(self, document: dict[str, Any]) -> tuple[Criterion, ...]:
-        tables = self._tables(document, (), "criteria")
+        tables = self.tables(document, (), "criteria")
         if tables is None:
             return ()
         if not tables:
-            self._wrong(("criteria",), "is missing or empty: add a [[criteria]] table")
+            self.wrong(("criteria",), "is missing or empty: add a [[criteria]] table")
         criteria = [self._criterion(table, ("criteria", i)) for i, table in enumerate(tables)]
-        self._unique(criteria, "id", [("criteria", i, "id") for i in range(len(criteria))])
+        self.unique(criteria, "id", [("criteria", i, "id") for i in range(len(criteria))])
         return tuple(criteria)
 
     def _criterion(self, table: dict[str, Any], path: Path) -> Criterion:
-        self._known(table, path, _CRITERION_KEYS)
-        name = self._text(table, path, "id", required=True)
+        self.known(table, path, _CRITERION_KEYS)
+        name = self.text(table, path, "id", required=True)
         if name and not _ID.fullmatch(name):
             rule = "letters, digits, _ and - only, at most 64 of them"
-            self._wrong((*path, "id"), f"must be made of {rule}, but is {_shown(name)}")
-        description = self._text(table, path, "description", required=True)
+            self.wrong((*path, "id"), f"must be made of {rule}, but is {shown(name)}")
+        description = self.text(table, path, "description", required=True)
         return Criterion(name, description, self._levels(table, path))
 
     def _levels(self, table: dict[str, Any], path: Path) -> tuple[Level, ...]:
         if ("points" in table) == ("levels" in table):
             both = "has both points and levels" if "points" in table else "has no points"
-            self._wrong(path, f"{both}: give either points = NUMBER or levels = [...]")
+            self.wrong(path, f"{both}: give either points = NUMBER or levels = [...]")
             return (Level(UNMET, 0.0),)
         if "points" in table:
             return self._met_or_unmet(table, path)
-        tables = self._tables(table, path, "levels")
+        tables = self.tables(table, path, "levels")
         if tables is None:
             return (Level(UNMET, 0.0),)
         where = (*path, "levels")
         if len(tables) < 2:
-            self._wrong(where, f"needs at least two levels, but has {len(tables)}")
+            self.wrong(where, f"needs at least two levels, but has {len(tables)}")
         levels = [self._level(level, (*where, i)) for i, level in enumerate(tables)]
-        self._unique(levels, "name", [(*where, i, "name") for i in range(len(levels))])
+        self.unique(levels, "name", [(*where, i, "name") for i in range(len(levels))])
         return tuple(sorted(levels, key=_most_first)) or (Level(UNMET, 0.0),)
 
     def _met_or_unmet(self, table: dict[str, Any], path: Path) -> tuple[Level, ...]:
-        points = self._number(table, path, "points")
+        points = self.number(table, path, "points")
         if points == 0:
-            self._wrong((*path, "points"), "must not be 0, which neither gives nor takes any")
+            self.wrong((*path, "points"), "must not be 0, which neither gives nor takes any")
         met = "The paper does this." if points > 0 else "The paper has this fault."
         unmet = "It does not." if points > 0 else "It has not."
         return tuple(sorted((Level(MET, points, met), Level(UNMET, 0.0, unmet)), key=_most_first))
 
     def _level(self, table: dict[str, Any], path: Path) -> Level:
-        self._known(table, path, _LEVEL_KEYS)
-        name = self._text(table, path, "name", required=True)
+        self.known(table, path, _LEVEL_KEYS)
+        name = self.text(table, path, "name", required=True)
         if re.sub(r"[\s-]", "_", name.casefold()) == CANNOT_ASSESS:
-            self._wrong((*path, "name"), f"{CANNOT_ASSESS} is reserved: every criterion has it")
+            self.wrong((*path, "name"), f"{CANNOT_ASSESS} is reserved: every criterion has it")
         elif name and not _LEVEL_NAME.fullmatch(name):
-            self._wrong((*path, "name"), 'must be one line of at most 60 characters without "')
-        points = self._number(table, path, "points")
-        return Level(name, points, self._text(table, path, "description"))
+            self.wrong((*path, "name"), 'must be one line of at most 60 characters without "')
+        points = self.number(table, path, "points")
+        return Level(name, points, self.text(table, path, "description"))
 
-    def _tables(self, table: dict[str, Any], path: Path, key: str) -> list[dict[str, Any]] | None:
-        """The list of tables under `key`; None, with a mistake noted, if it is anything else."""
-        value = table.get(key, [])
-        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            return value
-        self._wrong((*path, key), f"must be a list of tables, but is {_shown(value)}")
-        return None
+    def _examples(
+        self, document: dict[str, Any], criteria: tuple[Criterion, ...]
+    ) -> tuple[Example, ...]:
+        tables = (self.tables(document, (), "examples") or []) if criteria else []
+        named = {one.id: [level.name for level in one.levels] for one in criteria}
+        return tuple(self._example(table, ("examples", i), named) for i, table in enumerate(tables))
 
-    def _text(self, table: dict[str, Any], path: Path, key: str, *, required: bool = False) -> str:
-        value = table.get(key, "")
-        if not isinstance(value, str):
-            self._wrong((*path, key), f"must be text in quotes, but is {_shown(value)}")
-            return ""
-        if required and not value.strip():
-            self._wrong((*path, key), "is empty" if key in table else "is missing")
-        return value.strip()
+    def _example(self, table: dict[str, Any], path: Path, named: dict[str, list[str]]) -> Example:
+        self.known(table, path, _EXAMPLE_KEYS)
+        text = self.text(table, path, "text", required=True)
+        levels = self._levels_given(table.get("levels", {}), (*path, "levels"), named)
+        return Example(text, levels, self.text(table, path, "comment"))
 
-    def _number(
-        self, table: dict[str, Any], path: Path, key: str, default: float | None = None
-    ) -> float:
-        value = table.get(key, default)
-        if value is None:
-            self._wrong((*path, key), "is missing")
-        elif value == "":
-            self._wrong((*path, key), "is empty")
-        elif isinstance(value, bool) or not isinstance(value, int | float):
-            self._wrong((*path, key), f"must be a number, but is {_shown(value)}")
-        elif not abs(value) <= 1e9:
-            self._wrong((*path, key), f"must be a number of ordinary size, but is {_shown(value)}")
-        else:
-            return float(value)
-        return math.nan
-
-    def _known(self, table: dict[str, Any], path: Path, keys: tuple[str, ...]) -> None:
-        for key in table.keys() - set(keys):
-            near = difflib.get_close_matches(key, keys, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(keys)}"
-            self._wrong((*path, key), f"is not a key that gradeq knows; {hint}")
-
-    def _unique(self, items: Iterable[object], attribute: str, paths: list[Path]) -> None:
-        seen: dict[str, Path] = {}
-        for item, path in zip(items, paths, strict=True):
-            value: str = getattr(item, attribute)
-            first = seen.setdefault(value.casefold(), path)
-            if value and first != path:
-                line = nearest_line(self._lines, first)
-                self._wrong(path, f"{_shown(value)} is already used in line {line}")
-
-    def _wrong(self, path: Path, text: str) -> None:
-        self.mistakes.append(Mistake(path, nearest_line(self._lines, path), text))
+    def _levels_given(
+        self, given: object, path: Path, named: dict[str, list[str]]
+    ) -> tuple[tuple[str, str], ...]:
+        if not isinstance(given, dict) or not given:
+            told = f", but is {shown(given)}" if given else ""
+            self.wrong(path, f'must name a level for a criterion, as in {{ id = "level" }}{told}')
+            return ()
+        for criterion, level in given.items():
+            if criterion not in named:
+                hint = nearest(criterion, named)
+                self.wrong((*path, criterion), f"is not a criterion of this rubric; {hint}")
+            elif level not in named[criterion]:
+                hint = nearest(str(level), named[criterion])
+                self.wrong((*path, criterion), f"has no level {shown(level)}; {hint}")
+        return tuple((one, str(given[one])) for one in named if one in given)
 
 
 def _most_first(level: Level) -> float:
@@ -274,10 +276,7 @@ def _most_first(level: Level) -> float:
 def _field(path: Path) -> str:
     """`("criteria", 1, "levels", 0, "points")` as "criterion 2, level 1, points: "."""
     text = ", ".join(f"#{part + 1}" if isinstance(part, int) else part for part in path)
-    text = text.replace("criteria, #", "criterion ").replace("levels, #", "level ")
+    for many, one in (("criteria", "criterion"), ("levels", "level"), ("examples", "example")):
+        text = text.replace(f"{many}, #", f"{one} ")
+    text = text.replace("key_points, #", "key point ")
     return f"{text}: " if text else ""
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RUBRIC, TITLE, INSTRUCTIONS, CRITERION, LEVEL = (
+RUBRIC, TITLE, INSTRUCTIONS, CRITERION, LEVEL, EXAMPLE = (
     "rubric",
     "title",
     "instructions",
     "criterion",
     "level",
+    "example",
 )
 """Where something stands: the values of `Advice.where`."""
 
@@ -23,7 +24,7 @@ _TEXTS = Path(__file__).parent / "advice"
 @dataclass(frozen=True, slots=True)
 class Advice:
     """One finding. `found` is the wording, or the names, that it is about; `level` names a level
-    of `criterion` where the finding stands in its text."""
+    of `criterion` where the finding stands in its text. On an example, `number` is its number."""
 
     rule: str
     where: str = RUBRIC

@@ -11,6 +11,7 @@ from itertools import combinations, pairwise
 
 from gradeq.grading.rubric import Criterion, Rubric
 from gradeq.grading.rubric_advice import CRITERION, TITLE, Advice
+from gradeq.grading.rubric_examples import on_examples
 from gradeq.grading.rubric_wording import is_double_barrelled, is_only_a_mark, worded
 
 MOST_LEVELS = 6
@@ -41,11 +42,12 @@ def lint(rubric: Rubric) -> list[Advice]:
         *_counted(rubric),
         *worded("", [("", rubric.instructions)]),
         *(advice for criterion in rubric.criteria for advice in _criterion(criterion)),
+        *on_examples(rubric),
     ]
 
 
 def _asked(rubric: Rubric) -> Iterator[Advice]:
-    if not rubric.question and not rubric.reference:
+    if not (rubric.question or rubric.reference or rubric.key_points):
         yield Advice("no_task")
 
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_TOP = ("title", "instructions", "question", "reference", "floor", "cap")
+_TEXTS = ("title", "instructions", "question", "reference")
+_BOUNDS = ("floor", "cap")
 _CRITERION = ("id", "description", "points")
 _LEVEL = ("name", "points", "description")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", '"': '\\"', "\\": "\\\\"}
 _SPECIAL = re.compile(r'[\x00-\x1f\x7f"\\]')
 
@@ -19,7 +21,13 @@ def rubric_toml(document: Mapping[str, Any]) -> str:
     Values may be wrong, say a text where a number should be: then the text says so, too, and
     `parse_rubric` finds the mistake at its place.
     """
-    return "\n".join([*_pairs(document, _TOP), *_criteria(document)]) + "\n"
+    top = (*_pairs(document, _TEXTS), *_key_points(document), *_pairs(document, _BOUNDS))
+    return "\n".join([*top, *_criteria(document), *_examples(document)]) + "\n"
+
+
+def _key_points(document: Mapping[str, Any]) -> Iterator[str]:
+    if points := document.get("key_points"):
+        yield from ("key_points = [", *(f"  {_on_one_line(point)}," for point in points), "]")
 
 
 def _criteria(document: Mapping[str, Any]) -> Iterator[str]:
@@ -28,6 +36,20 @@ def _criteria(document: Mapping[str, Any]) -> Iterator[str]:
         yield from _pairs(criterion, _CRITERION)
         if levels := criterion.get("levels"):
             yield from ("levels = [", *map(_level, levels), "]")
+
+
+def _examples(document: Mapping[str, Any]) -> Iterator[str]:
+    for example in document.get("examples", ()):
+        yield from ("", "[[examples]]")
+        yield from _pairs(example, ("text",))
+        if levels := example.get("levels"):
+            yield f"levels = {{ {', '.join(_given(*pair) for pair in levels.items())} }}"
+        yield from _pairs(example, ("comment",))
+
+
+def _given(criterion: str, level: str) -> str:
+    key = criterion if _BARE_KEY.fullmatch(criterion) else _on_one_line(criterion)
+    return f"{key} = {_on_one_line(level)}"
 
 
 def _pairs(table: Mapping[str, Any], keys: tuple[str, ...]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from gradeq.grading.rubric import Rubric
 from gradeq.limiter.base import Cost
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import Grade, Submission
+from gradeq.model import LEXICAL_GRADER, Grade, Submission
 from gradeq.store.claims import Attempt, Claimed
 
 
@@ -43,7 +43,7 @@ class Ready:
 class GraderFacts:
     """What can be told of a grader before it is used.
 
-    `provider` and `model` are None for the application's own code. `share_overnight` is what the
+    `provider` and `model` are None for code. `share_overnight` is what the
     provider's batch API takes of the usual price; None where there is none.
     """
 
@@ -54,8 +54,13 @@ class GraderFacts:
     share_overnight: float | None
 
     @property
+    def is_provisional(self) -> bool:
+        """Its grades are a help for whoever grades, and no more."""
+        return self.name == LEXICAL_GRADER
+
+    @property
     def needs_rubric(self) -> bool:
-        return self.provider is not None
+        return self.provider is not None or self.is_provisional
 
 
 class Handler(Protocol):

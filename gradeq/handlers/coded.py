@@ -42,7 +42,7 @@ class CodedHandler:
     is_priced: bool = False
     model: str | None = None
 
-    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:  # noqa: ARG002
+    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:  # noqa: ARG002 - as every handler
         return 0.0
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:
@@ -119,4 +119,6 @@ def _plain(grade: Grade) -> Any:
     msgspec.convert(plain, Grade)
     if grade.max_score < 0:
         raise ValueError(f"a maximum of {grade.max_score:g} points")
+    if grade.confidence is not None and not 0 <= grade.confidence <= 1:
+        raise ValueError(f"a confidence of {grade.confidence:g}, which is not from 0 to 1")
     return plain

@@ -79,7 +79,8 @@ class Purse:
 
     def _park(self, reached: CapReached) -> None:
         if reached.batch_id is None and not reached.waits:
-            self.pool.park(reached.reason, next_midnight_ms(self.clock.now_ms()))
+            midnight = next_midnight_ms(self.clock.now_ms())
+            self.pool.park(reached.reason, midnight, cause=ErrorClass.COST_CAP.value)
 
     async def _without_prices(self, claimed: Claimed) -> NoMoney | None:
         """Calls that cost nothing as far as is known: a day has room for them, a cap has not."""

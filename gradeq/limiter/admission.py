@@ -206,6 +206,7 @@ class Admission:
             breaker_trips=self.breaker.trips,
             breaker_until_ms=_later(anchor, self.breaker.until),
             parked_reason=self.parking.reason if is_parked else None,
+            parked_cause=self.parking.cause if is_parked else None,
             parked_until_ms=self.parking.until_ms if is_parked else None,
             parked_for=self.parking.parked_for if is_parked else None,
         )
@@ -230,7 +231,12 @@ class Admission:
         if state.breaker_until_ms is not None:
             self.breaker.until = anchor.to_monotonic(state.breaker_until_ms)
         if state.parked_reason is not None:
-            self.parking.park(state.parked_reason, state.parked_until_ms, state.parked_for)
+            self.parking.park(
+                state.parked_reason,
+                state.parked_until_ms,
+                cause=state.parked_cause,
+                parked_for=state.parked_for,
+            )
         accounts = Accounts(limits, state.buckets, anchor, now)
         accounts.is_guessed = state.is_guessed
         self.factor.ceiling = _GUESSED_CEILING if state.is_guessed else 1.0

@@ -193,7 +193,7 @@ class Pool:
         drawn = self._rng.uniform(_SHORTEST_LOADING_SECONDS, _LONGEST_LOADING_SECONDS)
         wait = max(_SHORTEST_LOADING_SECONDS, _asked(signals) or drawn)
         until = now + min(_LONGEST_LOADING_SECONDS, wait)
-        self._admission.gate.close(until, LimitedBy.OVERLOAD)
+        self._admission.gate.close(until, LimitedBy.LOADING)
         self._changed()
 
     def failed(self, permit: Permit, *, keep_tokens: bool, server_error: bool = False) -> None:
@@ -220,12 +220,12 @@ class Pool:
         """
         self._end(permit, REFUSED)
         self._admission.breaker.ended(permit.seq)
-        self._admission.parking.struck(cause or reason, reason, until_ms)
+        self._admission.parking.struck(cause, reason, until_ms)
         self._changed()
 
-    def park(self, reason: str, until_ms: int | None = None) -> None:
+    def park(self, reason: str, until_ms: int | None = None, *, cause: str | None = None) -> None:
         """Start nothing until `resume`, or until the wall time `until_ms`."""
-        self._admission.parking.park(reason, until_ms)
+        self._admission.parking.park(reason, until_ms, cause=cause)
         self._changed()
 
     def resume(self) -> None:
@@ -255,6 +255,7 @@ class Pool:
             ),
             limited_for=self._tally.seconds(now),
             parked_reason=self.parked_reason,
+            parked_cause=self._admission.parking.cause,
             is_auto=self._is_auto,
             refused_last_hour=self._refused.read(now),
             refused_total=self.refused_total,

@@ -78,6 +78,7 @@ class Reading:
     levels: tuple[Gauge, ...]
     limited_for: Mapping[LimitedBy, float]
     parked_reason: str | None = None
+    parked_cause: str | None = None
     is_auto: bool = False
     """True where `concurrency` is found and not configured."""
     refused_last_hour: int = 0
@@ -123,8 +124,8 @@ class Reading:
                 return f"parked: {self.parked_reason}{self._until()}"
             case LimitedBy.RETRY_AFTER:
                 return f"rate limit: the provider asked to wait, {self._left()} left"
-            case LimitedBy.OVERLOAD:
-                return f"overload: the provider is overloaded or not ready{self._overload()}"
+            case LimitedBy.OVERLOAD | LimitedBy.LOADING:
+                return self._unready()
             case LimitedBy.CONCURRENCY:
                 return f"concurrency: {self.in_flight} of {self._slots()}{self._allowed()}"
             case LimitedBy.NOTHING:
@@ -142,6 +143,11 @@ class Reading:
 
     def _slots(self) -> str:
         return f"{self.concurrency} (auto)" if self.is_auto else f"{self.concurrency}"
+
+    def _unready(self) -> str:
+        if self.limited_by is LimitedBy.LOADING:
+            return f"loading: the model is not loaded yet, next try in {self._left()}"
+        return f"overload: the provider is overloaded or down{self._overload()}"
 
     def _overload(self) -> str:
         if self.wait_seconds > 0:

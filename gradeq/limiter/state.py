@@ -81,6 +81,8 @@ class PoolState:
     breaker_trips: Annotated[int, msgspec.Meta(ge=0)] = 0
     breaker_until_ms: int | None = None
     parked_reason: str | None = None
+    parked_cause: str | None = None
+    """The word of the failure that parked it, as in `gradeq.outcome.ErrorClass`, if one did."""
     parked_until_ms: int | None = None
     parked_for: str | None = None
     """The fingerprint of the setup that was at fault; None for a stop by a person."""
@@ -92,7 +94,9 @@ class PoolState:
         return self.parked_reason is not None and not is_over
 
     def unparked(self) -> Self:
-        return replace(self, parked_reason=None, parked_until_ms=None, parked_for=None)
+        return replace(
+            self, parked_reason=None, parked_cause=None, parked_until_ms=None, parked_for=None
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Only what JSON knows."""

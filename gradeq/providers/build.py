@@ -20,9 +20,12 @@ from gradeq.providers.batching import BatchProvider
 from gradeq.providers.credential import Credential, load_credential
 from gradeq.providers.prices import Prices
 
-KINDS = ("anthropic", "openai", "gemini", "simulated")
+KINDS = ("anthropic", "openai", "gemini", "local", "simulated")
+LOCAL = "local"
+"""The kind whose model runs on this machine, in a process that gradeq starts."""
 BATCH_KINDS = ("anthropic", "openai", "simulated")
 """Those whose batch API is spoken here; the simulated provider speaks Anthropic's."""
+LOCAL_KEYS = ("context_tokens", "threads", "slots")
 AUTH_STYLES = ("bearer", "x-api-key", "api-key", "x-goog-api-key")
 
 KEY_VARIABLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -61,6 +64,11 @@ def build_provider(
     The key comes from `environ` or from a file. Raises ConfigError, which names the setting or
     the variable to mend.
     """
+    if settings.kind == LOCAL:
+        from gradeq.providers.local.assembled import local_provider  # noqa: PLC0415
+
+        _check(settings)
+        return local_provider(settings, clock, environ, _limits(settings, reserves_output=False))
     reach = _reach(settings, environ)
     return _assembled(
         settings,
@@ -78,10 +86,12 @@ def build_batch_provider(
 
     Raises ConfigError as `build_provider` does.
     """
+    if settings.kind == LOCAL:
+        return None
     reach = _reach(settings, environ)
     if not _has_batch_api(settings, reach.base_url):
         return None
-    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415  # loads httpx
+    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415 - loads httpx
 
     return assembled(
         settings,
@@ -160,8 +170,8 @@ def _assembled(
     key_name: str,
     credential: Credential | None,
 ) -> Provider:
-    from gradeq.providers.client import HttpProvider  # noqa: PLC0415  # loads httpx
-    from gradeq.providers.http import HttpClient  # noqa: PLC0415
+    from gradeq.providers.client import HttpProvider  # noqa: PLC0415 - loads httpx
+    from gradeq.providers.http import HttpClient  # noqa: PLC0415 - as above
 
     dialect, reserves_output = _dialect(settings, base_url)
     return HttpProvider(
@@ -182,14 +192,14 @@ def _assembled(
 def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
     """The dialect, and whether whoever speaks it charges `max_tokens` at admission."""
     if settings.kind == "openai":
-        from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415
+        from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415 - only the one in use
 
         return OpenAIDialect(settings.model, base_url), is_openai(base_url)
     if settings.kind == "gemini":
-        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415
+        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415 - only the one in use
 
         return GeminiDialect(settings.model), False
-    from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415
+    from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415 - only the one in use
 
     return AnthropicDialect(settings.model), False
 
@@ -213,7 +223,7 @@ def _limits(settings: ProviderSettings, reserves_output: bool) -> Limits:
 def _counts_cache_reads(settings: ProviderSettings) -> bool:
     """All but Anthropic's, except for its oldest models (Anthropic, "Rate limits"; Gemini API,
     "Context caching": "token limits include cached tokens")."""
-    return settings.kind in ("openai", "gemini") or settings.model.startswith(
+    return settings.kind in ("openai", "gemini", LOCAL) or settings.model.startswith(
         ("claude-3-haiku", "claude-3-5-haiku")
     )
 
@@ -255,6 +265,11 @@ def _check(settings: ProviderSettings) -> None:
         raise ConfigError(f"Provider {name!r} is simulated, and its server was not started.")
     if not settings.model.strip():
         raise ConfigError(f"Provider {name!r} names no model. Set model.")
+    told = [key for key in LOCAL_KEYS if getattr(settings, key) is not None]
+    if told and settings.kind != LOCAL:
+        raise ConfigError(
+            f"Provider {name!r} sets {' and '.join(told)}, which only the kind {LOCAL!r} has."
+        )
     if settings.auth is not None and settings.auth not in AUTH_STYLES:
         raise ConfigError(
             f"Provider {name!r} has auth = {settings.auth!r}. Choose: {', '.join(AUTH_STYLES)}."

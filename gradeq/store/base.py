@@ -21,6 +21,7 @@ from gradeq.store.rows import (
     Event,
     GradeRow,
     JobRow,
+    Judged,
     PaperOrder,
     QueuePosition,
     ReleaseRow,
@@ -254,6 +255,13 @@ class Reading(Protocol):
 
     async def grades(self, submission_id: int) -> list[GradeRow]:
         """All versions, newest first."""
+        ...
+
+    async def judged(self, rubric_id: int, limit: int = 200) -> list[Judged]:
+        """Papers of the assignments with this rubric that a person graded, accepted or released.
+
+        By their ids; never what a machine says alone.
+        """
         ...
 
     async def rubric(self, rubric_id: int) -> RubricRow | None: ...

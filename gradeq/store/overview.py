@@ -9,16 +9,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gradeq.model import JobState
+from gradeq.model import JobState, SubmissionStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a batch's papers belong: the first one's assignment. `is_only`: also the last one's."""
+    """An assignment that papers of a batch belong to."""
 
     course: str
     assignment: str
-    is_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What decides whether a paper can be graded. `name`: its student's, or its own id.
+
+    `has_words` is False also for a text that does not begin with a plain letter or digit: whether
+    such a one is blank, only the text itself tells.
+    """
+
+    id: int
+    name: str
+    status: SubmissionStatus
+    is_archived: bool
+    is_queued: bool
+    by_person: bool
+    bytes: int
+    has_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,7 @@ class PaperRow:
     student: str
     state: JobState
     tries: int
+    error: str | None
     reason: str | None
     due_at: int | None
     finished_at: int | None
@@ -114,8 +132,12 @@ class Resting:
 class Overview(Protocol):
     """Reads for people. A batch that does not exist has nothing of anything."""
 
-    async def places(self, batch_ids: Sequence[int]) -> dict[int, Place]:
-        """Batches without papers are left out."""
+    async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
+        """By course and assignment. Batches without papers are left out."""
+        ...
+
+    async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
+        """In the order asked for; unknown ids are left out."""
         ...
 
     async def papers(

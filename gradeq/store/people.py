@@ -70,6 +70,11 @@ class PassRow:
 class People(Protocol):
     """Every method is one transaction, as in `gradeq.store.base`."""
 
+    @property
+    def changes(self) -> int:
+        """Grows whenever this process changes who is let in, or who may do what."""
+        ...
+
     async def is_empty(self) -> bool:
         """Nobody is known."""
         ...

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gradeq.model import BatchMode, BatchStatus, Grade, GradeSource, JobState, Submission
+from gradeq.model import (
+    BatchMode,
+    BatchStatus,
+    CriterionGrade,
+    Grade,
+    GradeSource,
+    JobState,
+    Submission,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class BatchRow:
     paused_at: int | None
     paused_by: str | None
     pause_reason: str | None
+    pause_cause: str | None
+    """The `gradeq.outcome.ErrorClass` for which gradeq itself paused it, if it did."""
     cancelled_at: int | None
     finished_at: int | None
     total: int
@@ -115,6 +125,14 @@ class BatchRow:
     fallback_at: int | None
     posted: int
     answered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A paper's text, and the levels that a person gave it or found right."""
+
+    text: str
+    criteria: tuple[CriterionGrade, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +274,7 @@ class ResultRow:
     cost: float
     pause_reason: str | None
     mode: BatchMode = BatchMode.LIVE
+    pause_cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,7 @@ class GradeAnswer(Struct, frozen=True):
     criteria: tuple[CriterionGrade, ...]
     feedback: str
     flags: tuple[str, ...]
+    confidence: float | None
     model: str | None
 
 
@@ -112,6 +113,7 @@ def grade_answer(row: GradeRow) -> GradeAnswer:
         criteria=grade.criteria,
         feedback=grade.feedback,
         flags=grade.flags,
+        confidence=grade.confidence,
         model=grade.model,
     )
 

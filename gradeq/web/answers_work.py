@@ -90,7 +90,9 @@ class JobsAnswer(Struct, frozen=True):
 
 
 class BatchAnswer(Struct, frozen=True):
-    """`limited_by` and `text` say what holds an open batch up; None once it is over.
+    """`limited_by` and `text` say what holds an open batch up; None once it is over. `per_minute`
+    is how many of its jobs ended lately, `eta_seconds` how long the rest takes at that pace; None
+    while there is none.
 
     An overnight batch is live from `fallback_at` on; `posted` of its jobs are with the provider's
     batch API now, which says that it has answered `answered` of them.
@@ -131,6 +133,7 @@ class BatchAnswer(Struct, frozen=True):
     fallback_at: int | None
     posted: int
     answered: int
+    per_minute: float | None = None
     eta_seconds: float | None = None
     limited_by: str | None = None
     text: str | None = None

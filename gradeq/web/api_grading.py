@@ -54,7 +54,7 @@ async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
 def _check_grader(site: Site, grader: str) -> None:
     known = site.engine.graders
     if grader not in known:
-        names = ", ".join(sorted(known)) or "none; configure a provider first"
+        names = ", ".join(sorted(known))
         raise Problem(
             422,
             "unknown_grader",

@@ -60,8 +60,8 @@ def create_app(
     """
     key = None if token is None else Key(token)
     signing = Signing(engine.store, engine.clock, key, local_key)
-    views = Views(signing if identity is None else None)
-    site = Site(engine, Feed(engine.store), heartbeat_seconds)
+    views = Views(signing if identity is None else None, engine.currency)
+    site = Site(engine, Feed(engine.store), identity or signing, heartbeat_seconds)
     app = Starlette(
         routes=list(_routes(site, views)),
         lifespan=engine.lifespan if owns_engine else None,
@@ -71,7 +71,7 @@ def create_app(
             Middleware(EncodedParts),
             Middleware(
                 Gate,
-                identity=identity or signing,
+                identity=site.identity,
                 ask=answering(site, views, sign_in.ask),
                 tell=telling(site, views),
                 key=key if identity is None else None,

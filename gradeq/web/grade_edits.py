@@ -76,6 +76,7 @@ class Start:
             flags=tuple(simulated),
             model=None,
             source=GradeSource.PERSON,
+            confidence=None,
         )
 
     def _criteria(self, edits: Sequence[CriterionEdit]) -> tuple[CriterionGrade, ...]:

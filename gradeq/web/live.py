@@ -11,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from gradeq.web.bodies import Watch
 from gradeq.web.intake import converted
-from gradeq.web.people import Person
 from gradeq.web.site import Site
 from gradeq.web.stream import Stream, open_stream
 
@@ -20,7 +19,7 @@ _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _RETRY = b"retry: 2000\n\n"
 
 
-async def events(site: Site, request: Request, query: Watch, person: Person) -> Response:
+async def events(site: Site, request: Request, query: Watch) -> Response:
     """What happens, as it happens: server-sent events with `id`, `event` and JSON `data`.
 
     Choose by `course`, `assignment` and `batch_id`. `Last-Event-ID` (or `after`) replays what came
@@ -29,7 +28,7 @@ async def events(site: Site, request: Request, query: Watch, person: Person) -> 
     read the state anew.
     """
     after = _last_seen(request, query)
-    stream = await open_stream(site, query, person)
+    stream = await open_stream(site, query, request)
     if request.method == "HEAD":
         return Response(headers=_HEADERS, media_type=MEDIA_TYPE)
     return EventStream(_written(stream, after))

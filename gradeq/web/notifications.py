@@ -10,13 +10,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gradeq.web.bodies import Watch
 from gradeq.web.intake import converted
-from gradeq.web.people import person_of
 from gradeq.web.problems import denial, problem_of
 from gradeq.web.site import Site
 from gradeq.web.stream import Stream, open_stream
 
 PATH = "/ws/notifications/"
 _GOING_AWAY = 1001
+_NOT_ALLOWED = 1008
 _SLOWEST_SECONDS = 30.0
 
 
@@ -24,7 +24,7 @@ async def notifications(site: Site, websocket: WebSocket) -> None:
     """Tell this client until it goes or the service stops. What it sends is not looked at."""
     try:
         watch = converted("query", dict(websocket.query_params), Watch)
-        stream = await open_stream(site, watch, person_of(websocket))
+        stream = await open_stream(site, watch, websocket)
     except Exception as error:
         answer = denial(websocket.scope, problem_of(error, websocket).response())
         await answer(websocket.scope, websocket.receive, websocket.send)
@@ -36,7 +36,7 @@ async def notifications(site: Site, websocket: WebSocket) -> None:
         # it asked for is left behind: it asks again with `after`.
         with suppress(WebSocketDisconnect, TimeoutError):
             await _tell(websocket, stream, watch.after)
-            await websocket.close(_GOING_AWAY)
+            await websocket.close(_NOT_ALLOWED if stream.leave.is_over else _GOING_AWAY)
         both.cancel_scope.cancel()
 
 

@@ -58,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         codes=(
             "not_found",
             "no_rubric",
+            "no_reference",
             "conflict",
             "nothing_to_grade",
             "ambiguous_id",

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import uvicorn
 from starlette.applications import Starlette
 
+from gradeq.clock import wait_for_event
 from gradeq.engine import Engine
 from gradeq.errors import ConfigError
 from gradeq.passes import first_code
@@ -94,6 +95,7 @@ class _Server(uvicorn.Server):
         )
         self.url = url
         self._listening = asyncio.Event()
+        self._ending = asyncio.Event()
         self._serving = asyncio.create_task(self.serve([listener]))
 
     @contextlib.contextmanager
@@ -103,6 +105,11 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._listening.set()
+
+    async def main_loop(self) -> None:
+        """Look once a second, for the Date header; uvicorn's own looks ten times, idle or not."""
+        while not await self.on_tick(0):
+            await wait_for_event(self._ending, 1.0)
 
     async def listen(self) -> None:
         """Return when requests are answered."""
@@ -114,6 +121,7 @@ class _Server(uvicorn.Server):
     async def end(self) -> None:
         """Take no more requests; return when those under way are answered or cut off."""
         self.should_exit = True
+        self._ending.set()
         await self._serving
 
     async def _first(self, event: asyncio.Event) -> None:

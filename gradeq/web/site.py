@@ -1,4 +1,4 @@
-"""What every endpoint is given: the engine behind the service, and its live events."""
+"""What every endpoint is given: the engine behind the service, who asks, and its live events."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gradeq.engine import Engine
 from gradeq.store.base import Store
 from gradeq.web.feed import Feed
+from gradeq.web.people import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Site:
 
     engine: Engine
     feed: Feed
+    identity: Identity
     heartbeat_seconds: float = 15.0
 
     @property

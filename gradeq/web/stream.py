@@ -8,10 +8,12 @@ import signal
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
+from starlette.requests import HTTPConnection
+
 from gradeq.errors import StoreError
 from gradeq.web.bodies import Watch
 from gradeq.web.feed import GAP, MOST_STREAMS, Block
-from gradeq.web.people import Person
+from gradeq.web.leave import Leave
 from gradeq.web.problems import Problem
 from gradeq.web.rights import require_course, sees_batch
 from gradeq.web.site import Site
@@ -19,20 +21,21 @@ from gradeq.web.site import Site
 log = logging.getLogger("gradeq")
 
 
-async def open_stream(site: Site, watch: Watch, person: Person) -> Stream:
-    """A place in the feed, from now on, for what `person` may see.
+async def open_stream(site: Site, watch: Watch, connection: HTTPConnection) -> Stream:
+    """A place in the feed, from now on, for what may be seen by whoever asks.
 
     Raises NotFoundError for a course of others, a Problem where there is no place left.
     """
+    leave = Leave(site, connection)
     if watch.course is not None:
-        require_course(person, watch.course)
+        require_course(leave.person, watch.course)
     if site.feed.is_over:
         raise Problem(503, "stopping", "gradeq is stopping", headers={"Retry-After": "5"})
     if site.feed.is_full:
         raise Problem(
             503, "too_many_streams", f"{MOST_STREAMS} streams are open already; poll the badges"
         )
-    return Stream(site, watch, person, await site.store.last_event())
+    return Stream(site, watch, leave, await site.store.last_event())
 
 
 class Stream:
@@ -41,16 +44,16 @@ class Stream:
     `seen` is the last event that it was told of, or that it did not ask for.
     """
 
-    def __init__(self, site: Site, watch: Watch, person: Person, last: int) -> None:
+    def __init__(self, site: Site, watch: Watch, leave: Leave, last: int) -> None:
         self._site = site
         self._feed = site.feed
         self._watch = watch
-        self._person = person
+        self.leave = leave
         self._last = last
         self.seen = last
 
     async def blocks(self, after: int | None) -> AsyncGenerator[Sequence[Block]]:
-        """What is wanted, as it comes, until the client or the service ends.
+        """What is wanted, as it comes, until the client, its leave or the service ends.
 
         Nothing comes, but something does, after `heartbeat_seconds` of silence.
         """
@@ -87,6 +90,8 @@ class Stream:
         sent_at = now()
         while not self._is_over():
             blocks = await self._next()
+            if not await self.leave.lasts():
+                break
             if blocks or now() - sent_at >= self._site.heartbeat_seconds:
                 yield blocks
                 sent_at = now()
@@ -104,12 +109,12 @@ class Stream:
 
     async def _sees(self, block: Block) -> bool:
         """What belongs to no course tells of batches, or of the whole queue."""
-        if self._person.sees_everything:
+        if self.leave.person.sees_everything:
             return True
         if block.course is not None:
-            return self._person.sees(block.course)
+            return self.leave.person.sees(block.course)
         for batch_id in block.batch_ids:
-            return await sees_batch(self._site, self._person, batch_id)
+            return await sees_batch(self._site, self.leave.person, batch_id)
         return False
 
     @property

@@ -35,9 +35,9 @@ class Views:
     `signing` is None where the application around this one tells who its users are.
     """
 
-    def __init__(self, signing: Signing | None = None) -> None:
+    def __init__(self, signing: Signing | None, currency: str) -> None:
         self.signing = signing
-        self.languages = Languages()
+        self.languages = Languages(currency)
         self.files_version = files_version()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -94,8 +94,9 @@ class Visit:
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
 
     def again(self, **query: str) -> str:
-        """This page once more, with something else in its query."""
-        return "?" + urlencode({**self.request.query_params, **query})
+        """This page once more, with something else in its query, and not what it told once."""
+        kept = {name: one for name, one in self.request.query_params.items() if name != "told"}
+        return "?" + urlencode({**kept, **query})
 
     def static(self, name: str) -> str:
         """The address of a file that a browser may keep until it changes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from gradeq import money
-from gradeq.limiter.reading import Reading
+from gradeq.limiter.reading import Reading, finite
 from gradeq.model import JobState
 from gradeq.overnight.words import told_overnight
 from gradeq.store.rows import BatchRow, JobRow, QueuePosition
@@ -95,9 +95,16 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
     if pool is None:
         return _held(answer, _NO_GRADER, f"no grader of this process works through {row.pool}")
     reading = pool.reading()
-    eta = reading.eta_seconds(row.pending + row.processing)
-    return _held(answer, reading.limited_by.value, reading.text, eta)
+    held = _held(answer, reading.limited_by.value, reading.text)
+    pace = site.engine.pace_of(row.id)
+    return held if pace is None else _paced(held, pace, reading.wait_seconds)
 
 
-def _held(answer: BatchAnswer, by: str, text: str, eta: float | None = None) -> BatchAnswer:
-    return structs.replace(answer, limited_by=by, text=text, eta_seconds=eta)
+def _held(answer: BatchAnswer, by: str, text: str) -> BatchAnswer:
+    return structs.replace(answer, limited_by=by, text=text)
+
+
+def _paced(answer: BatchAnswer, per_second: float, wait_seconds: float) -> BatchAnswer:
+    """`wait_seconds` is infinite while only a person can end the wait."""
+    left = max(0.0, wait_seconds) + (answer.pending + answer.processing) / per_second
+    return structs.replace(answer, per_minute=60 * per_second, eta_seconds=finite(round(left, 1)))

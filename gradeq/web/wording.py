@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent, get_currency_symbol
 from starlette.requests import Request
 
 WORDS = Path(__file__).parent / "words"
 LANGUAGE_COOKIE = "gradeq_language"
 DEFAULT_LANGUAGE = "en"
 _Texts = Mapping[str, Any]
+_Decimal = Callable[[float, Locale], str]
+
+
+def _decimal(value: float, locale: Locale) -> str:
+    return str(format_decimal(value, locale=locale))
 
 
 @dataclass(frozen=True)
 class Wording:
     """One language. `texts` are its entries by dotted key; an entry with a count has a form for
-    each plural category of the language (CLDR)."""
+    each plural category of the language (CLDR). `currency` is that of all amounts (ISO 4217);
+    `decimal` writes numbers in a locale's form."""
 
     language: str
     texts: _Texts
     locale: Locale
+    currency: str = "USD"
+    decimal: _Decimal = _decimal
 
     def text(self, key: str, **values: Any) -> str:
         """The text of `key` with `values` in their places; `n` also chooses the plural form.
@@ -46,18 +55,21 @@ class Wording:
 
     def number(self, value: float, digits: int = 2) -> str:
         """With at most so many digits after the point."""
-        return str(format_decimal(round(value, digits), locale=self.locale))
+        return self.decimal(round(value, digits), self.locale)
 
     def share(self, value: float) -> str:
         """A share between 0 and 1 as whole percent."""
         return str(format_percent(value, locale=self.locale))
 
-    def money(self, value: float, currency: str = "USD") -> str:
+    def money(self, value: float) -> str:
         """With more digits below 1, where most papers cost less than a cent."""
         pattern = str(self.locale.currency_formats["standard"].pattern)
         if 0 < value < 1:
             pattern = pattern.replace("0.00", "0.0000")
-        told = format_currency(value, currency, pattern, self.locale, currency_digits=False)
+        if get_currency_symbol(self.currency, self.locale)[-1:].isalpha():
+            # CLDR: letters do not touch the digits. Babel leaves that to us.
+            pattern = pattern.replace("¤#", "¤\xa0#")
+        told = format_currency(value, self.currency, pattern, self.locale, currency_digits=False)
         return str(told)
 
     def moment(self, at_ms: int) -> str:
@@ -78,9 +90,11 @@ class Wording:
 class Languages:
     """All catalogues, and which one a reader wants."""
 
-    def __init__(self, folder: Path = WORDS) -> None:
+    def __init__(self, currency: str = "USD", folder: Path = WORDS) -> None:
+        # A page of a long list has hundreds of numbers, most of them small and alike.
+        decimal = lru_cache(maxsize=8192)(_decimal)
         self._known = {
-            path.name: Wording(path.name, _texts(path), Locale.parse(path.name))
+            path.name: Wording(path.name, _texts(path), Locale.parse(path.name), currency, decimal)
             for path in sorted(folder.iterdir())
         }
 

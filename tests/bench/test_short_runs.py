@@ -25,6 +25,7 @@ async def played(run: ShortRun, client: str = GRADEQ) -> Outcome:
     return outcome
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_refused_or_sent_into_a_wait() -> None:
     run = replace(brief("requests", 160), configured={"requests_per_minute": 1200})
     outcome = await played(run)
@@ -54,14 +55,8 @@ async def test_a_kill_in_mid_run_loses_nothing_and_bursts_nothing() -> None:
     assert outcome.refused_share <= 0.01
 
 
-@pytest.mark.parametrize(
-    "client",
-    [
-        pytest.param(one, marks=() if one == "SDK x 5" else pytest.mark.slow)
-        for one in CLIENTS
-        if one != GRADEQ
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one != GRADEQ])
 async def test_the_others_take_part_by_the_same_rules(client: str) -> None:
     """One call at a time would do: nobody has a reason to lose anything here."""
     outcome = await played(brief("requests", 10, start_seconds=5.0), client)

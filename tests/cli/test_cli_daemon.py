@@ -142,6 +142,7 @@ def test_two_daemons_do_not_share_a_database(school: School, daemon: str):
     assert daemon in typed.err
 
 
+@pytest.mark.slow
 def test_a_database_that_some_program_holds(school: School):
     school.run(school.papers(1))
     conn = sqlite3.connect("gradeq.db", isolation_level=None)

@@ -41,6 +41,7 @@ def test_it_wants_a_new_database(here: Path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+@pytest.mark.slow
 def test_the_page_shows_the_badges_until_ctrl_c(here: Path):
     process = start("demo", "--db", "demo.db", *FAST, cwd=here, DISPLAY="", WAYLAND_DISPLAY="")
     assert process.stdout is not None

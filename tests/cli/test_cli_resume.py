@@ -130,6 +130,7 @@ def test_without_a_daemon_the_stored_state_goes_on(configured: School):
     assert gradeq("grade", "--wait", "--json").told["graded"] == 8
 
 
+@pytest.mark.slow
 def test_a_start_with_the_right_key_needs_no_command(configured: School):
     with daemon(configured):
         queued(configured, 8)
@@ -185,6 +186,7 @@ def test_a_concurrency_is_a_number_or_auto(school: School):
 # Killed -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_gate_outlives_a_kill(configured: School):
     configured.change(api_keys=None, fail="429", retry_after_seconds=60)
     process, _ = serve(configured)
@@ -203,6 +205,7 @@ def test_a_gate_outlives_a_kill(configured: School):
     assert configured.stats()["arrived_inside_retry_after"] == 0
 
 
+@pytest.mark.slow
 def test_a_parking_outlives_a_kill(configured: School):
     process, _ = serve(configured)
     queued(configured, 8)
@@ -235,16 +238,17 @@ def test_an_outage_outlives_a_kill(configured: School):
         until(lambda: graded() == 10, "all are graded", 40.0)
 
 
-@pytest.mark.parametrize("lives", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_levels_outlive_kills(configured: School, lives: int):
+@pytest.mark.slow
+def test_levels_outlive_kills(configured: School):
     """Whoever is killed again and again never asks for more than the limit allows."""
     configured.change(api_keys=None, requests_per_minute=120, burst_seconds=10.0, latency=0.1)
+    lives = 4
     for number in range(lives):
         process, _ = serve(configured)
         if number == 0:
             queued(configured, 60)
         before = graded()
-        until(lambda: graded() >= before + 4, "some are graded")  # noqa: B023
+        until(lambda: graded() >= before + 4, "some are graded")  # noqa: B023 - it is over when `before` changes
         killed(process)
     stats = configured.stats()
     assert stats["requests"] >= 4 * lives

@@ -7,11 +7,14 @@ import random
 import sys
 from pathlib import Path
 
+import pytest
 from crash_kit import check
 
 from gradeq.providers.simulated import Simulator, SimulatorSettings
 from gradeq.store.rows import BatchRow
 from gradeq.store.sqlite import SqliteStore
+
+pytestmark = pytest.mark.slow
 
 SCRIPT = Path(__file__).with_name("spending_process.py")
 CAP, PAPERS, CONCURRENCY = 14.0, 120, 2

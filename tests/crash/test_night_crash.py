@@ -18,6 +18,8 @@ from night_process import FastNight
 
 from gradeq.providers.simulated import Simulator, SimulatorSettings
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("night_process.py")
 PAPERS = 17
 
@@ -116,7 +118,6 @@ async def test_killed_twice_while_it_looks_for_what_it_posted(nights: Nights) ->
     await nights.audit()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_kills_at_any_moment(nights: Nights, seed: int) -> None:

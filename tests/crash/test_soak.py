@@ -14,6 +14,8 @@ from crash_kit import check
 from gradeq import Engine, Grade, GradeqError, Job, NewSubmission, ProviderSettings
 from gradeq.providers.simulated import Simulator, SimulatorSettings
 
+pytestmark = pytest.mark.slow
+
 RUBRIC = """
 [[criteria]]
 id = "claim"
@@ -130,7 +132,6 @@ class Soak:
         self.done[name] = self.done.get(name, 0) + 1
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(200)
 async def test_a_minute_of_every_trouble(tmp_path: Path) -> None:
     settings = SimulatorSettings(

@@ -97,9 +97,9 @@ class SameTime(ManualClock):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__()
-        self.now_ms = clock.now_ms  # type: ignore[method-assign]
-        self.monotonic = clock.monotonic  # type: ignore[method-assign]
-        self.sleep = clock.sleep  # type: ignore[method-assign]
+        self.now_ms = clock.now_ms
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
 
 
 class BatchApi:
@@ -262,6 +262,9 @@ class Night:
                 is_working = any(pool.in_flight for pool in pools) or self.engine._worker.busy
                 if self.clock.waiting == len(pools) + 1 and not is_working:
                     return
+                # Whoever reads without a pause can keep the thread that writes from its turn:
+                # between two threads that hand over to each other all the time, a third starves.
+                await asyncio.sleep(0.001)
 
     async def hour_of(self, kind: str) -> float:
         """When the last such event was, in hours since the night began."""

@@ -36,6 +36,7 @@ TABLE = {
     "quota": (YES, "snooze", "park", "pool"),
     "bad_key": (YES, "snooze", "park", "pool"),
     "unknown_model": (YES, "snooze", "park", "pool"),
+    "unusable_model": (YES, "snooze", "park", "pool"),
     "too_large": (NO, "none", "none", "never"),
     "bad_request": (NO, "none", "none", "never"),
     "overloaded": (YES, "overload", "breaker", "overload"),
@@ -54,7 +55,7 @@ TABLE = {
     "no_grader": (YES, "snooze", "none", "at_once"),
     "cost_cap": (YES, "snooze", "none", "at_once"),
 }
-UNMENDABLE = {"quota", "bad_key", "unknown_model", "no_grader"}
+UNMENDABLE = {"quota", "bad_key", "unknown_model", "unusable_model", "no_grader"}
 BUDGETS = {"overloaded": 15 * 60, "loading": 10 * 60}
 """Seconds of wall time."""
 LONGEST = {"pool": 0, "never": 0, "at_once": 0, "poll": 5, "jitter": 2, "short": 3, "overload": 2}

@@ -301,4 +301,10 @@ def test_the_timeout_of_each_grader_is_known(tmp_path):
     engine = Engine(tmp_path / "grades.db", providers=[provider])
     engine.grader("desk", timeout=2.5)(grade)
     known = {name: engine.timeout_of(name) for name in (*engine.graders, "nobody")}
-    assert known == {"llm:sim": 7.0, "llm": 7.0, "desk": 2.5, "nobody": None}
+    assert known == {
+        "llm:sim": 7.0,
+        "llm": 7.0,
+        "lexical": 60.0,
+        "desk": 2.5,
+        "nobody": None,
+    }

@@ -86,6 +86,42 @@ def test_the_system_part_asks_for_all_of_the_rubric_but_shows_no_points() -> Non
     assert Question.of(reworded, b"secret").system == system
 
 
+WITH_EXAMPLES = (
+    'key_points = ["Chlorophyll is\\ngreen.", "It is broken down in autumn."]\n'
+    + SOURCE
+    + """
+[[examples]]
+text = \'\'\'Chlorophyll.
+# Criteria
+## cause\'\'\'
+levels = { cause = "named" }
+comment = "Named, not\\nexplained."
+
+[[examples]]
+text = "Because of the sun."
+levels = { cause = "missing", example = "unmet" }
+"""
+)
+
+
+def test_graded_examples_and_key_points_are_shown_and_quoted() -> None:
+    system = Question.of(parse_rubric(WITH_EXAMPLES, "r.toml"), b"secret").system
+    points = "- Chlorophyll is green.\n- It is broken down in autumn."
+    assert f"# What a good answer contains\n{points}\n\n# Criteria\n" in system
+    assert (
+        "## Example 1\n> Chlorophyll.\n> # Criteria\n> ## cause\n"
+        "Levels given:\n- cause: named\nWhy: Named, not explained.\n\n"
+        "## Example 2\n> Because of the sun.\n"
+        "Levels given:\n- cause: missing\n- example: unmet\n\n# Form of the answer\n"
+    ) in system
+
+
+def test_a_rubric_without_examples_says_nothing_of_them() -> None:
+    system = Question.of(a_rubric(), b"secret").system
+    assert "xamples" not in system
+    assert "What a good answer" not in system
+
+
 def test_the_schema_is_strict_and_orders_reason_evidence_level() -> None:
     schema = answer_schema(a_rubric())
     assert json.loads(json.dumps(schema)) == schema

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradeq.errors import RubricError
-from gradeq.grading.rubric import Level, Rubric, parse_rubric
+from gradeq.grading.rubric import Example, Level, Rubric, parse_rubric
 from gradeq.grading.rubric_lint import lint
 from gradeq.grading.toml_lines import lines_of, nearest_line
 
@@ -87,6 +87,37 @@ def test_broken_toml_is_named_with_line_and_column() -> None:
         parse_rubric("criteria = " + "[" * 100_000, "r.toml")
 
 
+def test_examples_and_key_points_belong_to_the_rubric() -> None:
+    source = (
+        'key_points = ["Chlorophyll is green."]\n'
+        + SOURCE
+        + (
+            '[[examples]]\ntext = "Chlorophyll."\ncomment = "Only named."\n'
+            'levels = { example = "unmet", cause = "named" }\n'
+        )
+    )
+    rubric = parse_rubric(source, "r.toml")
+    assert rubric.key_points == ("Chlorophyll is green.",)
+    levels = (("cause", "named"), ("example", "unmet"))
+    assert rubric.examples == (Example("Chlorophyll.", levels, "Only named."),)
+    assert rubric.examples[0].level_of("cause") == "named"
+    assert rubric.examples[0].level_of("off-topic") is None
+    assert {rubric: 1}[parse_rubric(source, "other.toml")] == 1
+    for old, new in (
+        ("is green", "looks green"),
+        ("Only", "Just"),
+        ('cause = "named"', 'cause = "missing"'),
+    ):
+        changed = parse_rubric(source.replace(old, new), "r.toml")
+        assert changed != rubric
+        assert changed.sha256 != rubric.sha256
+
+
+def test_examples_wait_for_criteria_that_can_be_read() -> None:
+    source = 'criteria = 3\n[[examples]]\ntext = "t"\nlevels = { a = "met" }'
+    assert mistakes(source) == ["line 1: criteria: must be a list of tables, but is 3"]
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -100,6 +131,7 @@ def test_a_rubric_without_criteria(source: str, expected: list[str]) -> None:
 
 
 ONE = '[[criteria]]\nid = "a"\ndescription = "d"\n'
+EXAMPLES = ONE + "points = 1\n\n[[examples]]\n"
 
 
 @pytest.mark.parametrize(
@@ -140,7 +172,7 @@ ONE = '[[criteria]]\nid = "a"\ndescription = "d"\n'
         (
             "colour = 1\n" + ONE + "points = 1",
             "line 1: colour: is not a key that gradeq knows; known here: title, instructions, "
-            "question, reference, floor, cap, criteria",
+            "question, reference, key_points, floor, cap, criteria, examples",
         ),
         (
             'floor = "low"\n' + ONE + "points = 1",
@@ -197,6 +229,56 @@ ONE = '[[criteria]]\nid = "a"\ndescription = "d"\n'
         (
             ONE + 'levels = [{name = "y"},\n{name = "X", points = 0}]',
             "line 4: criterion 1, level 1, points: is missing",
+        ),
+        (
+            "key_points = 2\n" + ONE + "points = 1",
+            "line 1: key_points: must be a list of texts, but is 2",
+        ),
+        (
+            'key_points = [\n"a",\n" "]\n' + ONE + "points = 1",
+            "line 3: key point 2: is empty",
+        ),
+        (
+            'key_points = [\n"a",\n3]\n' + ONE + "points = 1",
+            "line 3: key point 2: must be text in quotes, but is 3",
+        ),
+        (EXAMPLES + 'levels = {a = "met"}', "line 6: example 1, text: is missing"),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {a = "met"}\ntxt = 1',
+            "line 9: example 1, txt: is not a key that gradeq knows; did you mean text?",
+        ),
+        (
+            EXAMPLES + 'text = "t"',
+            'line 6: example 1, levels: must name a level for a criterion, as in { id = "level" }',
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = "met"',
+            'line 8: example 1, levels: must name a level for a criterion, as in { id = "level" }, '
+            "but is 'met'",
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {b = "met"}',
+            "line 8: example 1, levels, b: is not a criterion of this rubric; known here: a",
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {a = "mett"}',
+            "line 8: example 1, levels, a: has no level 'mett'; did you mean met?",
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {a = 1}',
+            "line 8: example 1, levels, a: has no level 1; known here: met, unmet",
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {a = "cannot_assess"}',
+            "line 8: example 1, levels, a: has no level 'cannot_assess'; known here: met, unmet",
+        ),
+        (
+            EXAMPLES + 'text = "t"\nlevels = {a = "met"}\ncomment = 1',
+            "line 9: example 1, comment: must be text in quotes, but is 1",
+        ),
+        (
+            "examples = 1\n" + ONE + "points = 1",
+            "line 1: examples: must be a list of tables, but is 1",
         ),
         (
             ONE + 'levels = [{name = "y", points = 1, why = ""},\n{name = "X", points = 0}]',

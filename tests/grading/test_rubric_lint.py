@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gradeq.grading.rubric import Criterion, Level, Rubric, parse_rubric
+from gradeq.grading.rubric import Criterion, Example, Level, Rubric, parse_rubric
 from gradeq.grading.rubric_advice import Advice, Adviser
 from gradeq.grading.rubric_lint import lint
 
@@ -55,6 +55,14 @@ def first_text(text: str) -> Criterion:
 
 def points(*told: float) -> Criterion:
     return levels(*((f"l{n}", one, f"Text {n} of it.") for n, one in enumerate(told)))
+
+
+def shown(*examples: tuple[str, str], also: str = "") -> Rubric:
+    """With these texts and their levels as examples; `also` is that of a second criterion."""
+    more = (("fair", also),) if also else ()
+    told = tuple(Example(text, (("claim", level), *more)) for text, level in examples)
+    fair = Criterion("fair", "Is it fair?", yes_or_no("Is it fair?").levels)
+    return rubric(criterion(), fair, examples=told)
 
 
 def found(checked: Rubric) -> list[str]:
@@ -303,6 +311,7 @@ SHAPES = [
     ("no_task", rubric(points(3, 1, 0), question="", cap=2.0), True),
     ("no_task", rubric(), False),
     ("no_task", rubric(question="", reference="Light and water."), False),
+    ("no_task", rubric(question="", key_points=("Light.", "Water.")), False),
     ("no_task", rubric(reference="Light and water."), False),
     ("no_task", rubric(title="", question="Why?"), False),
     ("no_task", rubric(yes_or_no("Is a gas named?")), False),
@@ -356,6 +365,28 @@ SHAPES = [
     ("odd_step", rubric(points(10, 0)), False),
     ("odd_step", rubric(points(20, 15, 10, 5, 0)), False),
     ("odd_step", rubric(points(6, 5, 0)), False),
+    *(("long_example", shown(("word " * n, "both")), n > 300) for n in (301, 302, 400, 999, 3000)),
+    *(("long_example", shown(("word " * n, "both")), n > 300) for n in (1, 20, 150, 299, 300)),
+    ("one_sided", shown(("One.", "both"), ("Two.", "both")), True),
+    ("one_sided", shown(("One.", "none"), ("Two.", "none"), ("Three.", "none")), True),
+    ("one_sided", shown(("One.", "one"), ("One.", "one")), True),
+    ("one_sided", shown(("One.", "both"), ("Two.", "none"), also="met"), True),
+    ("one_sided", shown(("One.", "both"), ("Two.", "both"), also="met"), True),
+    ("one_sided", shown(), False),
+    ("one_sided", shown(("One.", "both")), False),
+    ("one_sided", shown(("One.", "both"), ("Two.", "none")), False),
+    ("one_sided", shown(("One.", "both"), ("Two.", "both"), ("Three.", "one")), False),
+    ("one_sided", shown(("One.", "one"), ("One.", "both")), False),
+    ("contradiction", shown(("One.", "both"), ("One.", "none")), True),
+    ("contradiction", shown(("One.", "both"), ("Two.", "one"), ("One.", "none")), True),
+    ("contradiction", shown(("A  reason", "both"), ("a reason", "one")), True),
+    ("contradiction", shown(("One.\n", "one"), ("one.", "none")), True),
+    ("contradiction", shown(("One.", "both"), ("One.", "one"), also="met"), True),
+    ("contradiction", shown(), False),
+    ("contradiction", shown(("One.", "both")), False),
+    ("contradiction", shown(("One.", "both"), ("One.", "both")), False),
+    ("contradiction", shown(("One.", "both"), ("Two.", "none")), False),
+    ("contradiction", shown(("One.", "both"), ("Two.", "none"), also="met"), False),
     *(("many_levels", rubric(points(*range(n, 0, -1))), n > 6) for n in (7, 8, 9, 12, 20)),
     *(("many_levels", rubric(points(*range(n, 0, -1))), n > 6) for n in (2, 3, 4, 5, 6)),
     *(("many_criteria", rubric(*[criterion()] * n), n > 10) for n in (11, 12, 15, 20, 40)),
@@ -399,6 +430,16 @@ def test_a_finding_tells_where_it_stands() -> None:
         ("harsh", "instructions", "", "", "Be strict"),
         ("harsh", "level", "c2", "top", "Be strict"),
         ("same_points", "criterion", "c2", "", "“top”, “one”"),
+    ]
+
+
+def test_findings_on_examples_tell_which() -> None:
+    checked = shown(("word " * 301, "both"), ("One.", "one"), ("One.", "none"), also="met")
+    told = [str(Adviser.of("en").told(advice)) for advice in lint(checked)]
+    assert [one.split(". ")[0] for one in told] == [
+        "Example 1: It has 301 words",
+        "Criterion fair: All examples are on level “met”",
+        "Example 3: Its answer is that of example 2, but on another level of claim",
     ]
 
 

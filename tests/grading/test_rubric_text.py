@@ -24,9 +24,20 @@ criteria = st.fixed_dictionaries(
     {"id": texts, "description": texts},
     optional={"points": numbers, "levels": st.lists(levels, min_size=1, max_size=3)},
 )
+examples = st.fixed_dictionaries(
+    {"text": texts},
+    optional={"levels": st.dictionaries(texts, texts, min_size=1, max_size=3), "comment": texts},
+)
 documents = st.fixed_dictionaries(
     {"criteria": st.lists(criteria, max_size=3)},
-    optional={"title": texts, "instructions": texts, "question": texts, "cap": numbers},
+    optional={
+        "title": texts,
+        "instructions": texts,
+        "question": texts,
+        "cap": numbers,
+        "key_points": st.lists(texts, min_size=1, max_size=3),
+        "examples": st.lists(examples, min_size=1, max_size=3),
+    },
 )
 
 
@@ -39,8 +50,9 @@ def test_every_text_and_number_comes_back(document: dict[str, Any]) -> None:
 @given(documents)
 def test_every_line_is_found_again(document: dict[str, Any]) -> None:
     lines = lines_of(rubric_toml(document))
-    for position, one in enumerate(document["criteria"]):
-        assert all(("criteria", position, key) in lines for key in one)
+    for many in ("criteria", "examples"):
+        for position, one in enumerate(document.get(many, ())):
+            assert all((many, position, key) in lines for key in one)
 
 
 def test_the_example_comes_back_the_same() -> None:
@@ -53,19 +65,26 @@ def test_it_is_written_as_a_person_would() -> None:
     document = {
         "title": "Sleep",
         "question": "Why?\nHow?",
+        "key_points": ["It rests the brain.", "It repairs the body."],
         "cap": 2.5,
         "criteria": [{"id": "claim", "description": "Is it there?", "levels": levels}],
+        "examples": [{"text": "To rest.", "levels": {"claim": "all"}, "comment": "Enough."}],
     }
     assert rubric_toml(document) == (
         'title = "Sleep"\n'
         'question = """\nWhy?\nHow?"""\n'
+        'key_points = [\n  "It rests the brain.",\n  "It repairs the body.",\n]\n'
         "cap = 2.5\n\n"
         "[[criteria]]\n"
         'id = "claim"\n'
         'description = "Is it there?"\n'
         "levels = [\n"
         '  { name = "all", points = 2, description = "Says \\"why\\"." },\n'
-        "]\n"
+        "]\n\n"
+        "[[examples]]\n"
+        'text = "To rest."\n'
+        'levels = { claim = "all" }\n'
+        'comment = "Enough."\n'
     )
 
 

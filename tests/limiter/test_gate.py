@@ -154,7 +154,7 @@ def test_a_model_that_loads_is_asked_again_after_one_to_five_seconds(clock: Manu
         pool = a_pool(clock)
         pool.loading(started(pool), Signals(retry_after=asked))
         assert 1.0 <= wait(pool, clock) <= 5.0
-        assert denied(pool).reason is LimitedBy.OVERLOAD
+        assert denied(pool).reason is LimitedBy.LOADING
 
 
 def test_an_epoch_knows_what_was_sent_before_it() -> None:

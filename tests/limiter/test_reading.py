@@ -71,11 +71,11 @@ def test_a_gate_tells_how_long_it_lasts(clock: ManualClock) -> None:
 def test_an_overload_tells_when_the_next_try_is(clock: ManualClock) -> None:
     pool = a_pool(clock)
     pool.overloaded(started(pool), Signals(retry_after=7.0))
-    expected = "overload: the provider is overloaded or not ready, next try in 7 s"
+    expected = "overload: the provider is overloaded or down, next try in 7 s"
     assert pool.reading().text == expected
     clock.advance(7)
     started(pool)
-    expected = "overload: the provider is overloaded or not ready, 1 of 1 in flight"
+    expected = "overload: the provider is overloaded or down, 1 of 1 in flight"
     assert pool.reading().text == expected
 
 

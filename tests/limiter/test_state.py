@@ -147,11 +147,13 @@ def test_a_parking_until_a_date_ends_at_that_date(clock: ManualClock) -> None:
 
 def test_a_parking_knows_what_it_is_the_fault_of(clock: ManualClock) -> None:
     pool = a_pool(clock, park_after=1, setup=Setup(("claude",), "as-it-was"))
-    pool.unmendable(started(pool), "the key was refused")
-    state = restarted(pool, clock).state()
+    pool.unmendable(started(pool), "the key was refused", cause="bad_key")
+    again = restarted(pool, clock)
+    state = again.state()
+    assert (state.parked_cause, again.reading().parked_cause) == ("bad_key", "bad_key")
     assert (state.parked_for, state.is_parked(clock.now_ms())) == ("as-it-was", True)
     assert pool.state().providers == ("claude",)
-    assert state.unparked().parked_for is None
+    assert (state.unparked().parked_for, state.unparked().parked_cause) == (None, None)
     assert not state.unparked().is_parked(clock.now_ms())
 
 

@@ -171,10 +171,11 @@ async def test_a_batch_is_found_by_whoever_knows_only_its_intent(simulate, batch
 
 async def test_a_batch_whose_post_had_no_answer_is_found(simulate, batches_at, clock):
     simulator = await simulate(fail="hang")
-    provider = batches_at(simulator.url, "anthropic", timeout_seconds=0.3)
-    lost = await provider.post(INTENT, entries(2))
+    hasty = batches_at(simulator.url, "anthropic", timeout_seconds=0.5)
+    lost = await hasty.post(INTENT, entries(2))
     assert (lost.error, lost.status) == (ErrorClass.TIMEOUT, None)
     simulator.change(fail="")
+    provider = batches_at(simulator.url, "anthropic")
     [batch_id] = await provider.find(INTENT, since_ms=clock.now_ms(), entries=2)
     clock.advance(60)
     await ended(provider, batch_id)
@@ -244,15 +245,20 @@ async def test_every_call_may_fail_and_none_raises(
     simulate, batches_at, kind, clock, fault, error, status
 ):
     simulator = await simulate()
-    provider = batches_at(simulator.url, kind, timeout_seconds=0.2)
-    batch_id = await post(provider, 1)
+    patient = batches_at(simulator.url, kind)
+    ended_id = await post(patient, 1)
+    clock.advance(60)
+    await ended(patient, ended_id)
+    open_id = await post(patient, 1)
     simulator.change(fail=fault)
+    patience = {"timeout_seconds": 0.5} if fault == "hang" else {}
+    provider = batches_at(simulator.url, kind, **patience)
     came = [
         await provider.post(INTENT, entries(1)),
         await provider.find(INTENT, since_ms=clock.now_ms(), entries=1),
-        await provider.progress(batch_id),
-        await provider.cancel(batch_id),
-        *[each async for each in provider.outcomes(batch_id)],
+        await provider.progress(open_id),
+        await provider.cancel(open_id),
+        *[each async for each in provider.outcomes(ended_id)],
     ]
     assert [(each.error, each.status) for each in came] == [(error, status)] * 5
     assert all(KEY not in each.reason for each in came)

@@ -554,7 +554,7 @@ async def test_a_line_has_the_whole_timeout_and_no_more(server):
             await asyncio.sleep(0.01)
 
     server.will(drip)
-    client = HttpClient(server.url, timeout=0.1)
+    client = HttpClient(server.url, timeout=1.0)
     first, last = await lines_of(client)
     await client.aclose()
     assert (first, last.kind) == (b"one", Trouble.TIMEOUT)

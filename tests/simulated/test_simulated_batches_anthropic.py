@@ -212,11 +212,11 @@ async def test_a_batch_can_be_accepted_and_its_answer_lost(
     simulate, claude, anthropic_request, fault
 ):
     simulator = await simulate(fail=fault)
-    client = claude(simulator, timeout=0.2)
+    client = claude(simulator, timeout=0.5)
     with pytest.raises(anthropic.APIConnectionError):
         await client.messages.batches.create(requests=entries(anthropic_request, 2))
     simulator.change(fail="")
-    [found] = (await client.messages.batches.list()).data
+    [found] = (await claude(simulator).messages.batches.list()).data
     assert found.request_counts.processing == 2
 
 

@@ -15,7 +15,7 @@ from .big_database import build, triggers_of
 ROWS = 200_000
 # What may be walked through: tables with a row per class, order, pool, person or call in hand, not
 # per paper, and an index that holds no more than the work in hand.
-SMALL = {"limiter_state", "assignments", "batches", "reservations", "short_pools"}
+SMALL = {"limiter_state", "assignments", "batches", "batch_rows", "reservations", "short_pools"}
 SMALL |= {"people", "passes", "given_courses"}
 BOUNDED = {"jobs_processing", "provider_batches_open"}
 QUERIES = load_queries()
@@ -119,6 +119,23 @@ def test_a_claim_sorts_nothing(conn: sqlite3.Connection) -> None:
     """Its order is the index's: the next job is found without looking at the others."""
     for name in ("claim_tier", "claim_owner", "claim_batches", "claim_take"):
         assert not any("TEMP B-TREE" in step for step in plan(conn, QUERIES[name])), name
+
+
+def test_lists_in_order_sort_nothing(conn: sqlite3.Connection) -> None:
+    for name in ("submissions_ids", "submissions_ids_by_student"):
+        # As Tx.ids asks for it.
+        steps = plan(conn, f"SELECT json_group_array(id) FROM ({QUERIES[name]}\n)")
+        assert not any("TEMP B-TREE" in step for step in steps), name
+
+
+def test_lists_and_charts_open_no_grade(conn: sqlite3.Connection) -> None:
+    """A grade's row is as long as what the model wrote."""
+    for name in ("submissions_ids_by_score", "batch_scores", "candidates"):
+        seen = [step for step in plan(conn, QUERIES[name]) if re.search(r"\bg\b|grades", step)]
+        assert seen, name
+        assert all("COVERING INDEX" in step or "grades_looked_at" in step for step in seen), name
+    for name in ("submissions_reviewed", "submissions_ids_doubtful"):
+        assert re.search("grades_(looked_at|doubtful)", " ".join(plan(conn, QUERIES[name]))), name
 
 
 def test_outcomes_find_their_jobs_by_id(conn: sqlite3.Connection) -> None:

@@ -214,6 +214,7 @@ REFUSED: list[tuple[str, str, str, str]] = [
     ),
     ("paused by nobody", "", "UPDATE batches SET paused_at = 1", "paused_by"),
     ("a reason without a pause", "", "UPDATE batches SET pause_reason = 'x'", "pause_reason"),
+    ("a cause without a reason", "", "UPDATE batches SET pause_cause = 'x'", "pause_cause"),
     ("counters that do not add up", "", "UPDATE batches SET completed = 7", "total ="),
     ("over with open jobs", "", "UPDATE batches SET finished_at = 1", "finished_at"),
     ("a row of failures without cause", "", "UPDATE batches SET failure_streak = 1", "failure_"),

@@ -265,3 +265,44 @@ def test_advice_is_there_in_every_language_of_the_pages() -> None:
         "Das Raster",
         "The rubric",
     ]
+
+
+EXAMPLE = {"examples.0.text": "Because.", "examples.0.comment": "Short."}
+
+
+async def test_examples_are_saved_and_shown_to_the_model(resting: Service) -> None:
+    form = {**TYPED, **EXAMPLE, "examples.0.levels.0": "0", "key_points": "One\n\nTwo", "seen": ""}
+    beside = await posted(resting, path=f"{PATH}/preview", **form)
+    assert "> Because." in beside
+    assert "- claim: met" in beside
+    answer = await resting.client.post(PATH, data={**form, "act": "save"})
+    assert answer.status_code == 303
+    rubric = parse_rubric(await stored(resting), "r")
+    assert rubric.key_points == ("One", "Two")
+    [example] = rubric.examples
+    assert (example.text, example.levels, example.comment) == (
+        "Because.",
+        (("claim", "met"),),
+        "Short.",
+    )
+    page = (await resting.client.get(PATH)).text
+    assert re.search(r'name="examples.0.levels.0">.*?<option value="0" selected>met', page, re.S)
+    version = (await resting.client.get(f"{PATH}/versions/1")).text
+    assert all(text in version for text in ("Because.", "Short.", "<li>One</li>"))
+
+
+async def test_a_mistake_in_an_example_stands_beside_its_field(resting: Service) -> None:
+    wrong = {**TYPED, **EXAMPLE, "examples.0.levels.0": "=gone", "act": "save"}
+    page = await posted(resting, 422, **wrong)
+    assert 'id="examples.0.levels.claim.flaw"' in page
+    assert 'href="#examples.0.levels.claim"' in page
+    assert '<option value="=gone" selected>gone</option>' in page
+    page = await posted(resting, 422, **{**TYPED, **EXAMPLE, "act": "save"})
+    assert 'id="examples.0.levels.flaw"' in page
+
+
+async def test_examples_come_and_go(resting: Service) -> None:
+    page = await posted(resting, **TYPED, act="examples.add")
+    assert 'id="examples.0.text"' in page
+    page = await posted(resting, **TYPED, **EXAMPLE, act="examples.remove.0")
+    assert 'id="examples.0.text"' not in page

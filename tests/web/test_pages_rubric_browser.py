@@ -63,6 +63,13 @@ async def write_a_rubric(browsed: Browsed) -> None:
         await page.fill(named(f"criteria.1.levels.{n}.description"), text)
     await page.click(named("up.1.2"))
     await EXPECT(page.locator(named("criteria.1.levels.1.name"))).to_have_value("vague")
+    await page.click(named("examples.add"))
+    await page.fill(named("examples.0.text"), "Maybe they should.")
+    await page.select_option(named("examples.0.levels.claim"), label="vague")
+    await page.click(named("examples.add"))
+    await page.fill(named("examples.1.text"), "Gone")
+    await page.click(named("examples.remove.1"))
+    await EXPECT(page.locator(named("examples.1.text"))).to_have_count(0)
     await page.click(named("up.1"))
     await EXPECT(page.locator(named("criteria.0.id"))).to_have_value("claim")
     await page.click(named("add"))
@@ -77,6 +84,9 @@ async def is_as_written(service: Service) -> None:
     levels = [(one.name, one.points) for one in rubric.criteria[0].levels]
     assert levels == [("clear", 4.0), ("vague", 2.5), ("none", 0.0)]
     assert rubric.question == "Should school start later?"
+    assert [(one.text, one.levels) for one in rubric.examples] == [
+        ("Maybe they should.", (("claim", "vague"),))
+    ]
 
 
 async def test_a_rubric_is_written_without_scripts(

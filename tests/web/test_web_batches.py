@@ -124,3 +124,30 @@ async def test_what_is_not_built_is_not_there(resting: Service) -> None:
         "/api/batches/bulk-operations",
     ):
         assert code(await resting.client.post(path), 404) == "no_such_path"
+
+
+async def test_each_batch_has_a_pace_of_its_own(service: Service, desk: Desk) -> None:
+    moving = await service.grade(submission_ids=await service.add("a", "b", "hold"), grader="desk")
+    ids = await service.add("hold", first=9)
+    waiting = await service.grade(submission_ids=ids, grader="desk")
+    async for batch in service.watched(f"/api/batches/{moving['batch_id']}"):
+        if batch["completed"] == 2:
+            break
+    assert batch["per_minute"] > 0
+    assert batch["eta_seconds"] == pytest.approx(60 / batch["per_minute"], abs=0.1)
+    other = await service.get(f"/api/batches/{waiting['batch_id']}")
+    assert (other["per_minute"], other["eta_seconds"]) == (None, None)
+    desk.go.set()
+    over = await service.batch_ended(moving["batch_id"])
+    assert (over["per_minute"], over["eta_seconds"]) == (None, None)
+
+
+async def test_a_page_names_all_assignments_of_a_batch(resting: Service) -> None:
+    courses = ("art", "biology", "chemistry", "drama", "<b>")
+    ids = [(await resting.add(ESSAY, course=course))[0] for course in courses]
+    await resting.grade(submission_ids=ids, grader="desk")
+    page = (await resting.client.get("/batches/1")).text
+    for course in ("art", "biology", "chemistry", "drama", "&lt;b&gt;"):
+        assert f">{course} / sleep</a>" in page
+    listed = " ".join((await resting.client.get("/batches")).text.split())
+    assert "&lt;b&gt; / sleep · art / sleep · biology / sleep and 2 more assignments" in listed

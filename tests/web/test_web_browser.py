@@ -43,6 +43,7 @@ async def test_badges_move_without_a_reload(
     assert browsed.complaints == []
 
 
+@pytest.mark.slow
 async def test_an_assignment_that_is_new_appears_and_is_only_text(
     resting: Service, browser: playwright.Browser
 ) -> None:
@@ -65,8 +66,15 @@ async def test_an_assignment_that_is_new_appears_and_is_only_text(
     assert browsed.complaints == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("language", ["en-GB", "de-DE"])
+@pytest.mark.parametrize(
+    ("language", "scheme"),
+    [
+        ("de-DE", "dark"),
+        pytest.param("de-DE", "light", marks=pytest.mark.slow),
+        pytest.param("en-GB", "dark", marks=pytest.mark.slow),
+        pytest.param("en-GB", "light", marks=pytest.mark.slow),
+    ],
+)
 async def test_everybody_can_read_it(
     resting: Service, browser: playwright.Browser, scheme: Literal["light", "dark"], language: str
 ) -> None:
@@ -105,6 +113,7 @@ async def test_the_first_visit_weighs_little(resting: Service, browser: playwrig
     assert 0 < sum(weighed) <= 20_000
 
 
+@pytest.mark.slow
 async def test_a_chosen_language_stays(resting: Service, browser: playwright.Browser) -> None:
     browsed = Browsed(await browser.new_page())
     await browsed.page.goto(resting.url)
@@ -116,6 +125,7 @@ async def test_a_chosen_language_stays(resting: Service, browser: playwright.Bro
     assert browsed.complaints == []
 
 
+@pytest.mark.slow
 async def test_without_events_it_polls(resting: Service, browser: playwright.Browser) -> None:
     await resting.add(ESSAY)
     browsed = Browsed(await browser.new_page())
@@ -138,6 +148,7 @@ async def test_without_scripts_the_counts_are_there(
     assert browsed.complaints == []
 
 
+@pytest.mark.slow
 async def test_after_a_restart_it_goes_on_by_itself(
     tmp_path: Path, browser: playwright.Browser
 ) -> None:
@@ -155,6 +166,7 @@ async def test_after_a_restart_it_goes_on_by_itself(
         await browsed.shows(badge("sleep", "submitted"), "2")
 
 
+@pytest.mark.slow
 async def test_a_token_signs_the_page_in(tmp_path: Path, browser: playwright.Browser) -> None:
     async with serving(make_engine(tmp_path, work=False), "secret") as service:
         browsed = Browsed(await browser.new_page())

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from browsing import NEEDS_BROWSER, Browsed, browsing, playwright
+from browsing import PAGE_IN_BROWSER, Browsed, browsing, playwright
 from web_kit import ESSAY, SECONDS, Service, make_engine, served_app
 
 from gradeq.web import create_app
 from gradeq.web.feed import Feed
 
-pytestmark = NEEDS_BROWSER
+pytestmark = PAGE_IN_BROWSER
 SUBMITTED = 'tr[data-assignment="sleep"] [data-count="submitted"]'
 HIDE = """
 Object.defineProperty(document, "visibilityState", { get: () => window.seen || "visible" });

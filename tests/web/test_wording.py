@@ -126,6 +126,13 @@ def test_numbers_are_written_as_the_reader_writes_them(
     assert tuple(one.replace("\xa0", " ") for one in written) == NUMBERS[language]
 
 
+def test_amounts_are_in_the_configured_currency() -> None:
+    told = {one.language: one.money(1234.5).replace("\xa0", " ") for one in Languages("EUR")}
+    assert told == {"en": "€1,234.50", "de": "1.234,50 €"}
+    odd = {one.language: one.money(0.0123).replace("\xa0", " ") for one in Languages("CHF")}
+    assert odd == {"en": "CHF 0.0123", "de": "0,0123 CHF"}
+
+
 def test_moments_are_in_the_zone_of_this_machine(
     languages: dict[str, Wording], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,36 +1,16 @@
 -- name: batch_get
-SELECT b.*, o.name AS owner, v.status,
-       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
-       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
-  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
- WHERE b.id = :id
+SELECT * FROM batch_rows WHERE id = :id
 
 -- name: batches_list
-SELECT b.*, o.name AS owner, v.status,
-       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
-       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
-  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+SELECT * FROM batch_rows b
  WHERE b.id < :before
    AND (:owner IS NULL OR b.owner_id = (SELECT id FROM owners WHERE name = :owner))
- ORDER BY b.id DESC LIMIT :limit
-
--- name: batches_list_of_courses
-SELECT b.*, o.name AS owner, v.status,
-       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
-       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
-  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
- WHERE b.id < :before
-   AND (:owner IS NULL OR b.owner_id = (SELECT id FROM owners WHERE name = :owner))
-   AND EXISTS (SELECT 1 FROM batch_assignments x WHERE x.batch_id = b.id)
-   AND NOT EXISTS (SELECT 1 FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
-                    WHERE x.batch_id = b.id
-                      AND a.course NOT IN (SELECT value FROM json_each(:courses)))
+   AND (:courses IS NULL
+        OR EXISTS (SELECT 1 FROM batch_assignments x WHERE x.batch_id = b.id)
+           AND NOT EXISTS (SELECT 1
+                             FROM batch_assignments x JOIN assignments a ON a.id = x.assignment_id
+                            WHERE x.batch_id = b.id
+                              AND a.course NOT IN (SELECT value FROM json_each(:courses))))
  ORDER BY b.id DESC LIMIT :limit
 
 -- name: batch_courses
@@ -40,30 +20,27 @@ SELECT DISTINCT a.course
 
 -- The order is no index's, so that finished batches are not walked through.
 -- name: batches_open_of
-SELECT b.*, o.name AS owner, v.status,
-       (SELECT coalesce(sum(p.entries), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS posted,
-       (SELECT coalesce(sum(p.answered + p.failed), 0) FROM provider_batches p
-         WHERE p.batch_id = b.id AND p.ended_at IS NULL) AS answered
-  FROM batches b JOIN owners o ON o.id = b.owner_id JOIN batch_status v ON v.batch_id = b.id
+SELECT * FROM batch_rows b
  WHERE b.finished_at IS NULL
    AND (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = b.id ORDER BY j.id LIMIT 1)
        = (SELECT a.id FROM assignments a WHERE a.course = :course AND a.name = :name)
  ORDER BY +b.id
 
 -- name: batch_pause
-UPDATE batches SET paused_at = :now, paused_by = :by, pause_reason = :reason, updated_at = :now
+UPDATE batches
+   SET paused_at = :now, paused_by = :by, pause_reason = :reason, pause_cause = :cause,
+       updated_at = :now
  WHERE id = :id AND paused_at IS NULL AND cancelled_at IS NULL AND finished_at IS NULL
 
 -- name: batch_resume
 UPDATE batches
-   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        failure_cause = NULL, failure_streak = 0, updated_at = :now
  WHERE id = :id AND paused_at IS NOT NULL
 
 -- name: batch_cancel
 UPDATE batches
-   SET cancelled_at = :now, paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET cancelled_at = :now, paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        updated_at = :now
  WHERE id = :id AND cancelled_at IS NULL AND finished_at IS NULL
 
@@ -86,7 +63,7 @@ UPDATE batches SET pool = :pool
 
 -- name: batches_resume_stuck
 UPDATE batches
-   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,
+   SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, pause_cause = NULL,
        failure_cause = NULL, failure_streak = 0, updated_at = :now
  WHERE pool = :pool AND finished_at IS NULL
    AND paused_by = 'gradeq' AND failure_cause <> :other_cause AND failure_streak >= :streak
@@ -100,8 +77,8 @@ VALUES (:pool, :state, :reading, :now)
 
 -- name: pool_unpark
 UPDATE limiter_state
-   SET state = json_set(state, '$.parked_reason', NULL, '$.parked_until_ms', NULL,
-                        '$.parked_for', NULL),
+   SET state = json_set(state, '$.parked_reason', NULL, '$.parked_cause', NULL,
+                        '$.parked_until_ms', NULL, '$.parked_for', NULL),
        updated_at = :now
  WHERE pool = :pool AND json_extract(state, '$.parked_reason') IS NOT NULL
 

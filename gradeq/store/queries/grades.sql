@@ -63,9 +63,9 @@ UPDATE grades SET current = 0
 
 -- name: grade_insert
 INSERT INTO grades (version, current, source, grader, job_id, attempt_id, rubric_id, request_key,
-                    model, score, max_score, criteria, feedback, flags, edited_by, created_at,
-                    submission_id, paper_version)
-SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, version FROM submissions WHERE id = ?
+                    model, score, max_score, criteria, feedback, flags, confidence, edited_by,
+                    created_at, submission_id, paper_version)
+SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, id, version FROM submissions WHERE id = ?
 
 -- name: grades_of
 SELECT * FROM grades WHERE submission_id = :submission_id ORDER BY version DESC
@@ -81,7 +81,7 @@ SELECT s.*, a.course, a.name AS assignment, p.text, p.sha256 AS text_sha256
   JOIN papers p ON p.submission_id = s.id AND p.version = s.version
 
 -- name: result_jobs
-SELECT j.*, s.external_id, b.pause_reason, b.mode
+SELECT j.*, s.external_id, b.pause_reason, b.pause_cause, b.mode
   FROM json_each(:ids) w
   JOIN submissions s ON s.id = w.value
   JOIN jobs j ON j.id = (SELECT max(id) FROM jobs WHERE submission_id = s.id)
@@ -98,6 +98,18 @@ SELECT t.submission_id, count(*) AS attempts, sum(t.input_tokens) AS input_token
 
 -- name: grade_current
 SELECT g.* FROM grades g WHERE g.submission_id = :submission_id AND g.current = 1
+
+-- From the few assignments of the rubric inwards, whatever the statistics say.
+-- name: grades_by_people
+SELECT p.text, g.criteria
+  FROM assignments a
+  CROSS JOIN submissions s ON s.assignment_id = a.id AND s.archived_at IS NULL
+                    AND s.status IN ('graded', 'released')
+  CROSS JOIN grades g ON g.submission_id = s.id AND g.current = 1 AND g.paper_version = s.version
+  CROSS JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+ WHERE a.rubric_id = :rubric_id
+   AND (g.source = 'person' OR g.reviewed_by IS NOT NULL OR s.status = 'released')
+ ORDER BY s.id LIMIT :limit
 
 -- name: grade_review
 UPDATE grades SET reviewed_at = :now, reviewed_by = :by WHERE id = :id

@@ -1,36 +1,43 @@
--- A batch is nearly always one assignment's; to look at every job would take too long for a list.
 -- name: batch_places
-SELECT w.value AS batch_id, a.course, a.name AS assignment,
-       (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value ORDER BY j.id DESC LIMIT 1)
-       = a.id AS is_only
+SELECT x.batch_id, a.course, a.name AS assignment
   FROM json_each(:batch_ids) w
-  JOIN assignments a
-    ON a.id = (SELECT j.assignment_id FROM jobs j WHERE j.batch_id = w.value
-                ORDER BY j.id LIMIT 1)
+  JOIN batch_assignments x ON x.batch_id = w.value
+  JOIN assignments a ON a.id = x.assignment_id
+ ORDER BY x.batch_id, a.course, a.name
+
+-- In one row: see Tx.ids. To count characters would take longer than all the rest.
+-- name: candidates
+SELECT json_group_array(json_object(
+           'id', s.id, 'name', coalesce(nullif(s.student, ''), s.external_id), 'status', s.status,
+           'is_archived', s.archived_at IS NOT NULL,
+           'is_queued', EXISTS (SELECT 1 FROM jobs j
+                                 WHERE j.submission_id = s.id
+                                   AND j.state IN ('pending', 'processing')),
+           'by_person', EXISTS (SELECT 1 FROM grades g INDEXED BY grades_looked_at
+                                 WHERE g.submission_id = s.id AND g.current = 1
+                                   AND (g.source = 'person' OR g.reviewed_by IS NOT NULL)
+                                   AND g.source = 'person'),
+           'bytes', length(CAST(p.text AS BLOB)),
+           'has_words',
+           ltrim(substr(p.text, 1, 100), char(9, 10, 13, 32)) GLOB '[0-9A-Za-z]*'))
+  FROM json_each(:ids) w
+  JOIN submissions s ON s.id = w.value
+  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
 
 -- name: batch_papers
 SELECT j.id AS job_id, j.submission_id, coalesce(s.external_id, '') AS external_id,
        coalesce(s.student, '') AS student, j.state,
-       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.reason,
+       (SELECT count(*) FROM attempts t WHERE t.job_id = j.id) AS tries, j.error, j.reason,
        CASE WHEN j.waiting = 1 THEN j.run_at END AS due_at, j.finished_at
   FROM jobs j LEFT JOIN submissions s ON s.id = j.submission_id
  WHERE j.batch_id = :batch_id AND (:state IS NULL OR j.state = :state) AND j.id > :after
  ORDER BY j.id LIMIT :limit
 
+-- In one row: see Tx.ids.
 -- name: batch_times
-SELECT max(jobs) AS jobs, max(ms) AS longest,
-       max(ms) FILTER (WHERE place = (jobs + 1) / 2) AS median,
-       max(ms) FILTER (WHERE place = (jobs * 9 + 9) / 10) AS ninetieth
-  FROM (SELECT max(0, finished_at - claimed_at) AS ms, count(*) OVER () AS jobs,
-               row_number() OVER (ORDER BY max(0, finished_at - claimed_at)) AS place
-          FROM jobs
-         WHERE batch_id = :batch_id AND state = 'completed' AND claimed_at IS NOT NULL)
-
--- name: batch_times_by_stretch
-SELECT min(max(0, finished_at - claimed_at) / :width, :last) AS stretch, count(*) AS jobs
+SELECT json_group_array(max(0, finished_at - claimed_at))
   FROM jobs
  WHERE batch_id = :batch_id AND state = 'completed' AND claimed_at IS NOT NULL
- GROUP BY 1
 
 -- What is added keeps 0.7 of 1 from falling below 7 tenths.
 -- name: batch_scores
@@ -38,7 +45,7 @@ SELECT min(max(CAST(g.score / g.max_score * :stretches + 1e-9 AS INTEGER), 0),
            :stretches - 1) AS stretch,
        count(*) AS grades, sum(g.score / g.max_score) AS shares
   FROM jobs j
-  JOIN grades g ON g.submission_id = j.submission_id AND g.job_id = j.id
+  JOIN grades g INDEXED BY grades_scores ON g.submission_id = j.submission_id AND g.job_id = j.id
  WHERE j.batch_id = :batch_id AND j.state = 'completed' AND g.max_score > 0
  GROUP BY 1
 

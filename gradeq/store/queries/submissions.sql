@@ -107,18 +107,39 @@ SELECT s.id
    AND s.archived_at IS NULL AND s.status = :status
  ORDER BY s.id
 
--- name: submissions_tab
+-- name: submissions_ids_by_student
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+ ORDER BY coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id
+
+-- name: submissions_ids_by_score
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+ ORDER BY (SELECT g.score FROM grades g INDEXED BY grades_scores
+            WHERE g.submission_id = s.id AND g.current = 1), s.id
+
+-- Candidates for a search: SQLite folds the case of ASCII letters only, and names have others.
+-- name: submissions_named
 SELECT s.id, s.student, s.external_id
   FROM assignments a JOIN submissions s ON s.assignment_id = a.id
- WHERE a.course = :course AND a.name = :name AND s.archived_at IS NULL AND s.status = :status
- ORDER BY CASE :order
-          WHEN 'student' THEN coalesce(nullif(s.student, ''), s.external_id)
-          WHEN 'score' THEN (SELECT g.score FROM grades g
-                              WHERE g.submission_id = s.id AND g.current = 1)
-          END COLLATE NOCASE, s.id
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+   AND (s.student LIKE :like ESCAPE '\' OR s.external_id LIKE :like ESCAPE '\'
+        OR s.student || s.external_id GLOB '*[^ -~]*')
 
--- name: submissions_tab_archived
+-- name: submissions_named_archived
 SELECT s.id, s.student, s.external_id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+ WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL
+   AND (s.student LIKE :like ESCAPE '\' OR s.external_id LIKE :like ESCAPE '\'
+        OR s.student || s.external_id GLOB '*[^ -~]*')
+
+-- name: submissions_ids_archived
+SELECT s.id
   FROM assignments a JOIN submissions s ON s.assignment_id = a.id
  WHERE a.course = :course AND a.name = :name AND s.archived_at IS NOT NULL
  ORDER BY CASE :order
@@ -184,21 +205,34 @@ SELECT t.id
 SELECT s.id
   FROM assignments a
   JOIN submissions s ON s.assignment_id = a.id
-  JOIN grades g ON g.submission_id = s.id AND g.current = 1
+  JOIN grades g INDEXED BY grades_looked_at ON g.submission_id = s.id AND g.current = 1
  WHERE a.course = :course AND a.name = :name
    AND s.archived_at IS NULL AND s.status = 'graded'
    AND (g.source = 'person' OR g.reviewed_by IS NOT NULL)
  ORDER BY s.id
 
--- name: submissions_walk
+-- A flag of any grade of this text counts: an edit must not move a paper while somebody walks
+-- through.
+-- name: submissions_ids_doubtful
 SELECT s.id
   FROM assignments a JOIN submissions s ON s.assignment_id = a.id
  WHERE a.course = :course AND a.name = :name
    AND s.archived_at IS NULL AND s.status = :status
- -- A flag of any grade of this text counts: an edit must not move a paper while somebody walks
- -- through. That a model was simulated is true of all papers or none, so it orders nothing.
- ORDER BY :doubtful_first AND EXISTS (
-              SELECT 1 FROM grades g
-               WHERE g.submission_id = s.id AND g.paper_version = s.version
-                 AND g.flags NOT IN ('[]', '["simulated"]')) DESC,
-          s.student COLLATE NOCASE, s.external_id, s.id
+   AND EXISTS (SELECT 1 FROM grades g INDEXED BY grades_doubtful
+                WHERE g.submission_id = s.id AND g.paper_version = s.version
+                  AND g.flags NOT IN ('[]', '["simulated"]', '["provisional"]'))
+ ORDER BY (SELECT min(g.confidence) FROM grades g INDEXED BY grades_sure
+            WHERE g.submission_id = s.id AND g.paper_version = s.version
+              AND g.confidence IS NOT NULL) NULLS LAST,
+          coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id
+
+-- The least sure first. Most graders tell no confidence: then there are none.
+-- name: submissions_ids_unsure
+SELECT s.id
+  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
+  JOIN grades g INDEXED BY grades_sure ON g.submission_id = s.id AND g.paper_version = s.version
+                                      AND g.confidence IS NOT NULL
+ WHERE a.course = :course AND a.name = :name
+   AND s.archived_at IS NULL AND s.status = :status
+ GROUP BY s.id
+ ORDER BY min(g.confidence), coalesce(nullif(s.student, ''), s.external_id) COLLATE NOCASE, s.id

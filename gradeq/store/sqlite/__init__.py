@@ -23,6 +23,7 @@ from gradeq.store.rows import (
     Event,
     GradeRow,
     JobRow,
+    Judged,
     PaperOrder,
     QueuePosition,
     ReleaseRow,
@@ -156,9 +157,7 @@ class SqliteStore:
         return await self._readers.run(work)
 
     async def _read_ids(self, query: str, **values: Any) -> list[int]:
-        return await self._read(
-            lambda tx: reads.every(tx, query, lambda row: int(row["id"]), **values)
-        )
+        return await self._read(lambda tx: tx.ids(query, **values))
 
     # Work ---------------------------------------------------------------------------------------
 
@@ -397,12 +396,14 @@ class SqliteStore:
         *,
         doubtful_first: bool = True,
     ) -> list[int]:
-        return await self._read_ids(
-            "submissions_walk",
-            course=course,
-            name=assignment,
-            status=status,
-            doubtful_first=doubtful_first,
+        return await self._read(
+            partial(
+                reads.walk,
+                course=course,
+                assignment=assignment,
+                status=status,
+                doubtful_first=doubtful_first,
+            )
         )
 
     async def reviewed(self, course: str, assignment: str) -> list[int]:
@@ -420,6 +421,9 @@ class SqliteStore:
         return await self._read(
             lambda tx: reads.every(tx, "grades_of", rows.to_grade_row, submission_id=submission_id)
         )
+
+    async def judged(self, rubric_id: int, limit: int = 200) -> list[Judged]:
+        return await self._read(partial(grades.judged, rubric_id=rubric_id, limit=limit))
 
     async def rubric(self, rubric_id: int) -> RubricRow | None:
         return await self._read(
@@ -485,11 +489,11 @@ class SqliteStore:
         limit: int = 50,
     ) -> list[BatchRow]:
         newest = 2**63 - 1 if before is None else before
-        where: dict[str, Any] = {"owner": owner, "before": newest, "limit": limit}
-        name = "batches_list"
-        if courses is not None:
-            name, where["courses"] = "batches_list_of_courses", as_json(sorted(courses))
-        return await self._read(lambda tx: reads.every(tx, name, rows.to_batch, **where))
+        where = {"owner": owner, "before": newest, "limit": limit}
+        given = None if courses is None else as_json(sorted(courses))
+        return await self._read(
+            lambda tx: reads.every(tx, "batches_list", rows.to_batch, courses=given, **where)
+        )
 
     async def open_batches_of(self, course: str, assignment: str) -> list[BatchRow]:
         return await self._read(

@@ -6,15 +6,27 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradeq.errors import ConflictError, NotFoundError
+from gradeq.model import Cancelled
 from gradeq.outcome import ErrorClass
 from gradeq.store.sqlite.papers import ensure_assignment
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
 
 def pause(tx: Tx, batch_id: int, by: str, reason: str | None) -> None:
-    changed = tx.run("batch_pause", id=batch_id, by=by, reason=reason, now=tx.now).rowcount
-    if not changed and _batch(tx, batch_id)["paused_at"] is None:
+    if not _pause(tx, batch_id, by, reason) and _batch(tx, batch_id)["paused_at"] is None:
         raise ConflictError(f"batch {batch_id} is over; there is nothing to pause")
+
+
+def pause_by_itself(tx: Tx, batch_id: int, cause: ErrorClass, reason: str | None) -> None:
+    """For what only a person can mend."""
+    _pause(tx, batch_id, "gradeq", reason or cause.value, cause)
+
+
+def _pause(
+    tx: Tx, batch_id: int, by: str, reason: str | None, cause: ErrorClass | None = None
+) -> bool:
+    told = {"by": by, "reason": reason, "cause": cause}
+    return tx.run("batch_pause", id=batch_id, now=tx.now, **told).rowcount > 0
 
 
 def resume(tx: Tx, batch_id: int) -> None:
@@ -23,7 +35,7 @@ def resume(tx: Tx, batch_id: int) -> None:
 
 
 def cancel(tx: Tx, batch_id: int | None, job_ids: Sequence[int]) -> int:
-    reason = {"reason": "cancelled", "now": tx.now}
+    reason = {"reason": Cancelled.BY_PERSON, "now": tx.now}
     if batch_id is None:
         return tx.run("jobs_cancel", ids=ids_json(job_ids), **reason).rowcount
     _batch(tx, batch_id)

@@ -9,8 +9,8 @@ from typing import Any
 from gradeq.errors import ChangedError, ConflictError, NotFoundError
 from gradeq.model import Grade, GradeSource
 from gradeq.store.claims import Settlement
-from gradeq.store.rows import GradeRow, Seen
-from gradeq.store.sqlite.rows import from_grade, to_grade_row
+from gradeq.store.rows import GradeRow, Judged, Seen
+from gradeq.store.sqlite.rows import from_grade, to_criteria, to_grade_row
 from gradeq.store.sqlite.tx import Tx, ids_json, tell
 
 _PERSON = GradeSource.PERSON
@@ -94,6 +94,11 @@ def review(tx: Tx, submission_id: int, by: str, seen: Seen) -> None:
         return
     tx.run("grade_review", id=current["id"], by=by, now=tx.now)
     tell(tx, "grade.reviewed", assignment_id=paper["assignment_id"], submission_id=submission_id)
+
+
+def judged(tx: Tx, rubric_id: int, limit: int) -> list[Judged]:
+    found = tx.all("grades_by_people", rubric_id=rubric_id, limit=limit)
+    return [Judged(row["text"], to_criteria(row["criteria"])) for row in found]
 
 
 def _paper(tx: Tx, submission_id: int) -> sqlite3.Row:

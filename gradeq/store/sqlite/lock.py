@@ -1,9 +1,8 @@
 """One writing process per database: a lock file beside it, held as long as the process lives.
 
-The lock is the operating system's, so it goes with a killed process: flock on Linux and macOS,
-msvcrt.locking on Windows, where a locked byte cannot be read by others; hence the locked byte
-lies far behind the text. The database file itself is never opened here: closing it would drop
-SQLite's own POSIX locks (see "How To Corrupt An SQLite Database File", section 2.2).
+The lock is the operating system's, so it goes with a killed process. The database file itself is
+never opened here: closing it would drop SQLite's own POSIX locks (see "How To Corrupt An SQLite
+Database File", section 2.2).
 """
 
 from __future__ import annotations
@@ -11,25 +10,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradeq.errors import StoreError, StoreLockedError
-
-if sys.platform == "win32":
-    import msvcrt
-
-    _LOCKED_BYTE = 1 << 30
-
-    def _try_lock(fd: int) -> None:
-        os.lseek(fd, _LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-else:
-    import fcntl
-
-    def _try_lock(fd: int) -> None:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+from gradeq.oslock import try_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +48,7 @@ class ProcessLock:
                 "file with --db"
             ) from error
         try:
-            _try_lock(fd)
+            try_lock(fd)
         except OSError as error:
             os.close(fd)
             raise self._locked() from error
@@ -121,7 +106,7 @@ def current_holder(database: Path) -> Holder | None:
     except OSError:
         return read_holder(database)
     try:
-        _try_lock(fd)
+        try_lock(fd)
     except OSError:
         return read_holder(database)
     finally:

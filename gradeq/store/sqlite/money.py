@@ -11,6 +11,7 @@ from gradeq.errors import NotFoundError
 from gradeq.outcome import ErrorClass
 from gradeq.store.claims import Attempt
 from gradeq.store.costs import CapReached, DayRow, Need, Reserved
+from gradeq.store.sqlite import control
 from gradeq.store.sqlite.rows import to_day
 from gradeq.store.sqlite.tx import Tx, as_json
 
@@ -62,7 +63,7 @@ def _batch_reached(tx: Tx, batch: sqlite3.Row, needed: float) -> CapReached | No
     if reached is not None:
         tx.run("batch_needs", id=batch["id"], needed=needed)
         if not reached.waits:
-            tx.run("batch_pause", id=batch["id"], by="gradeq", reason=reached.reason, now=tx.now)
+            control.pause_by_itself(tx, batch["id"], ErrorClass.COST_CAP, reached.reason)
     return reached
 
 

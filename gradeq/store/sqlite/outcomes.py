@@ -11,7 +11,7 @@ from typing import Any
 from gradeq.model import JobState
 from gradeq.outcome import MAX_INTERRUPTIONS, Counter, ErrorClass
 from gradeq.store.claims import Attempt, Claimed, PaidAnswer, Recovery, Settlement
-from gradeq.store.sqlite import grades, money
+from gradeq.store.sqlite import control, grades, money
 from gradeq.store.sqlite.rows import from_attempt
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
@@ -162,8 +162,8 @@ def _count_streaks(tx: Tx, applied: Sequence[Settlement], pause_after: int) -> N
 def _count_failure(tx: Tx, batch_id: int, one: Settlement, pause_after: int) -> None:
     # None where it is paused: what it stands still for stays on record.
     streak = tx.value("batch_failed_alike", id=batch_id, cause=one.stuck_on)
-    if streak is not None and streak >= pause_after:
-        tx.run("batch_pause", id=batch_id, by="gradeq", reason=one.reason, now=tx.now)
+    if streak is not None and streak >= pause_after and one.stuck_on is not None:
+        control.pause_by_itself(tx, batch_id, one.stuck_on, one.reason)
 
 
 def return_left_behind(tx: Tx) -> Recovery:

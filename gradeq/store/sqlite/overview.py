@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from gradeq.model import JobState
-from gradeq.store.overview import Failure, InHand, PaperRow, Place, Resting, Scores, Times
+from gradeq.store.overview import (
+    Candidate,
+    Failure,
+    InHand,
+    PaperRow,
+    Place,
+    Resting,
+    Scores,
+    Times,
+)
 from gradeq.store.sqlite.reads import every
 from gradeq.store.sqlite.tx import Tx, ids_json
 
@@ -26,8 +39,11 @@ class SqliteOverview:
 
     read: _Read
 
-    async def places(self, batch_ids: Sequence[int]) -> dict[int, Place]:
+    async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
         return await self.read(partial(_places, batch_ids=batch_ids))
+
+    async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
+        return await self.read(partial(_candidates, ids=submission_ids))
 
     async def papers(
         self, batch_id: int, state: JobState | None = None, *, after: int = 0, limit: int = 50
@@ -63,11 +79,17 @@ class SqliteOverview:
         )
 
 
-def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, Place]:
-    return {
-        row["batch_id"]: Place(row["course"], row["assignment"], bool(row["is_only"]))
-        for row in tx.all("batch_places", batch_ids=ids_json(batch_ids))
-    }
+def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
+    places: dict[int, list[Place]] = {}
+    for batch_id, *place in tx.all("batch_places", batch_ids=ids_json(batch_ids)):
+        places.setdefault(batch_id, []).append(Place(*place))
+    return places
+
+
+def _candidates(tx: Tx, ids: Sequence[int]) -> list[Candidate]:
+    told = tx.value("candidates", ids=ids_json(ids))
+    # SQLite has no truth values but 0 and 1.
+    return msgspec.json.decode(told, type=list[Candidate], strict=False)
 
 
 def _paper(row: sqlite3.Row) -> PaperRow:
@@ -76,16 +98,17 @@ def _paper(row: sqlite3.Row) -> PaperRow:
 
 
 def _times(tx: Tx, batch_id: int, stretches: int) -> Times | None:
-    row = tx.one("batch_times", batch_id=batch_id)
-    if row is None or not row["jobs"]:
+    ms = msgspec.json.decode(tx.value("batch_times", batch_id=batch_id), type=list[int])
+    if not ms:
         return None
+    ms.sort()
+    jobs, longest = len(ms), ms[-1]
+    median, ninetieth = ms[(jobs + 1) // 2 - 1], ms[(jobs * 9 + 9) // 10 - 1]
     # Few papers that took very long must not squeeze all others into one bar.
-    width = round_width(min(row["longest"], 2 * row["ninetieth"]), stretches)
-    counts = [0] * stretches
-    last = stretches - 1
-    for one in tx.all("batch_times_by_stretch", batch_id=batch_id, width=width, last=last):
-        counts[one["stretch"]] = one["jobs"]
-    return Times(row["jobs"], row["median"], row["ninetieth"], row["longest"], width, tuple(counts))
+    width = round_width(min(longest, 2 * ninetieth), stretches)
+    edges = [bisect_left(ms, n * width) for n in range(stretches)]
+    counts = tuple(end - start for start, end in pairwise((*edges, jobs)))
+    return Times(jobs, median, ninetieth, longest, width, counts)
 
 
 def round_width(most: int, stretches: int) -> int:

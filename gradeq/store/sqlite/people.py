@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from gradeq.errors import ConflictError, NotFoundError
 from gradeq.store.people import NewPass, PassKind, PassRow, PersonRow, Role
@@ -14,13 +14,16 @@ from gradeq.store.sqlite import reads
 from gradeq.store.sqlite.overnight import Read, Write
 from gradeq.store.sqlite.tx import Tx, as_json, from_json
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class SqlitePeople:
     """People over a store's way to write and to read."""
 
     write: Write
     read: Read
+    changes: int = 0
 
     async def is_empty(self) -> bool:
         return not await self.read(lambda tx: tx.value("people_any"))
@@ -37,10 +40,10 @@ class SqlitePeople:
     async def put(
         self, name: str, role: Role | None = None, courses: Sequence[str] | None = None
     ) -> PersonRow:
-        return await self.write(partial(_put, name=name, role=role, courses=courses))
+        return await self._change(partial(_put, name=name, role=role, courses=courses))
 
     async def give(self, name: str | None, new: NewPass) -> None:
-        await self.write(partial(_give, name=name, new=new))
+        await self._change(partial(_give, name=name, new=new))
 
     async def valid_pass(self, handle: str) -> PassRow | None:
         return await self.read(partial(_valid, handle=handle))
@@ -55,13 +58,19 @@ class SqlitePeople:
         await self.write(noting, durable=False)
 
     async def redeem(self, handle: str, session: NewPass, name: str = "") -> PersonRow:
-        return await self.write(partial(_redeem, handle=handle, session=session, name=name))
+        return await self._change(partial(_redeem, handle=handle, session=session, name=name))
 
     async def end(self, handle: str) -> bool:
-        return await self.write(lambda tx: tx.run("pass_end", handle=handle).rowcount > 0)
+        return await self._change(lambda tx: tx.run("pass_end", handle=handle).rowcount > 0)
 
     async def end_all(self, name: str, kinds: Sequence[PassKind]) -> int:
-        return await self.write(partial(_end_all, name=name, kinds=kinds))
+        return await self._change(partial(_end_all, name=name, kinds=kinds))
+
+    async def _change(self, work: Callable[[Tx], T]) -> T:
+        try:
+            return await self.write(work)
+        finally:
+            self.changes += 1
 
 
 def _person(row: sqlite3.Row) -> PersonRow:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from gradeq.model import BatchMode, JobState, Submission, SubmissionStatus
@@ -12,6 +14,9 @@ from gradeq.store.sqlite import rows
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json
 
 T = TypeVar("T")
+_ORDERED = MappingProxyType(
+    {PaperOrder.TIME: "", PaperOrder.STUDENT: "_by_student", PaperOrder.SCORE: "_by_score"}
+)
 
 
 def first(tx: Tx, query: str, convert: Callable[[sqlite3.Row], T], **values: Any) -> T | None:
@@ -54,17 +59,33 @@ def tab(
     find: str,
     order: PaperOrder,
 ) -> list[int]:
-    where = {"course": course, "name": assignment}
-    if status is None:
-        found = tx.all("submissions_tab_archived", order=order, **where)
-    elif find or order is not PaperOrder.TIME:
-        found = tx.all("submissions_tab", status=status, order=order, **where)
-    else:
-        # What is asked most often is answered from an index alone.
-        return [id_ for (id_,) in tx.all("submissions_ids", status=status, **where)]
-    # SQLite folds the case of ASCII letters only, and names have others.
-    wanted = find.casefold()
-    return [id_ for id_, *names in found if any(wanted in name.casefold() for name in names)]
+    where = {"course": course, "name": assignment, "status": status}
+    suffix = "" if status is not None else "_archived"
+    query = f"submissions_ids{suffix or _ORDERED[order]}"
+    ids = tx.ids(query, order=order, **where)
+    if not find:
+        return ids
+    found = _named(tx, f"submissions_named{suffix}", find.casefold(), where)
+    return [one for one in ids if one in found]
+
+
+def _named(tx: Tx, query: str, wanted: str, where: Mapping[str, Any]) -> set[int]:
+    """Papers in whose student's name or own id the case-folded text occurs."""
+    like = "%" + re.sub(r"([%_\\])", r"\\\1", wanted) + "%"
+    rows_ = tx.all(query, like=like, **where)
+    return {id_ for id_, *names in rows_ if any(wanted in name.casefold() for name in names)}
+
+
+def walk(
+    tx: Tx, course: str, assignment: str, status: SubmissionStatus, *, doubtful_first: bool
+) -> list[int]:
+    where = {"course": course, "name": assignment, "status": status}
+    everyone = tx.ids("submissions_ids_by_student", **where)
+    if not doubtful_first:
+        return everyone
+    doubtful = tx.ids("submissions_ids_doubtful", **where)
+    unsure = tx.ids("submissions_ids_unsure", **where)
+    return list(dict.fromkeys([*doubtful, *unsure, *everyone]))
 
 
 def find_submissions(
@@ -118,6 +139,7 @@ def _result(
         output_tokens=costs["output_tokens"] if costs else 0,
         cost=costs["cost"] if costs else 0.0,
         pause_reason=job["pause_reason"] if job else None,
+        pause_cause=job["pause_cause"] if job else None,
         mode=BatchMode(job["mode"]) if job else BatchMode.LIVE,
     )
 

@@ -137,6 +137,7 @@ def to_batch(row: sqlite3.Row) -> BatchRow:
         paused_at=row["paused_at"],
         paused_by=row["paused_by"],
         pause_reason=row["pause_reason"],
+        pause_cause=row["pause_cause"],
         cancelled_at=row["cancelled_at"],
         finished_at=row["finished_at"],
         total=row["total"],
@@ -184,13 +185,18 @@ def to_grade_row(row: sqlite3.Row) -> GradeRow:
         grade=Grade(
             score=row["score"],
             max_score=row["max_score"],
-            criteria=tuple(map(_criterion, from_json(row["criteria"]))),
+            criteria=to_criteria(row["criteria"]),
             feedback=row["feedback"],
             flags=tuple(from_json(row["flags"])),
             model=row["model"],
             source=GradeSource(row["source"]),
+            confidence=row["confidence"],
         ),
     )
+
+
+def to_criteria(told: str) -> tuple[CriterionGrade, ...]:
+    return tuple(map(_criterion, from_json(told)))
 
 
 def _criterion(told: Mapping[str, Any]) -> CriterionGrade:
@@ -204,7 +210,7 @@ def _criterion(told: Mapping[str, Any]) -> CriterionGrade:
 
 
 def from_grade(grade: Grade) -> tuple[Any, ...]:
-    """The columns model to flags of grade_insert."""
+    """The columns model to confidence of grade_insert."""
     return (
         grade.model,
         grade.score,
@@ -212,6 +218,7 @@ def from_grade(grade: Grade) -> tuple[Any, ...]:
         as_json(grade.criteria),
         grade.feedback,
         as_json(grade.flags),
+        grade.confidence,
     )
 
 

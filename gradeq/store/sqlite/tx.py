@@ -19,10 +19,13 @@ class Tx:
         self.now = now
 
     def run(self, statement: str, /, **values: Any) -> sqlite3.Cursor:
+        return self._execute(self.queries[statement], values)
+
+    def _execute(self, sql: str, values: Mapping[str, Any]) -> sqlite3.Cursor:
         try:
-            return self.conn.execute(self.queries[statement], values)
+            return self.conn.execute(sql, values)
         except UnicodeEncodeError:
-            return self.conn.execute(self.queries[statement], _storable(values))
+            return self.conn.execute(sql, _storable(values))
 
     def many(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
         """Once per row of positional parameters."""
@@ -34,6 +37,15 @@ class Tx:
 
     def all(self, statement: str, /, **values: Any) -> list[sqlite3.Row]:
         return self.run(statement, **values).fetchall()
+
+    def ids(self, statement: str, /, **values: Any) -> list[int]:
+        """The only column of all rows, in their order.
+
+        Fetched in one step: after each row a thread may have to wait for the interpreter's lock,
+        and thousands of such waits add up to seconds while papers are graded.
+        """
+        sql = f"SELECT json_group_array(id) FROM ({self.queries[statement]}\n)"  # noqa: S608
+        return msgspec.json.decode(self._execute(sql, values).fetchone()[0], type=list[int])
 
     def pairs(self, statement: str, /, **values: Any) -> dict[Any, Any]:
         """The first column to the second, of all rows."""

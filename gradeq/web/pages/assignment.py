@@ -9,13 +9,13 @@ from functools import partial
 from starlette.responses import Response
 
 from gradeq.model import BatchMode, Flag, JobState, SubmissionStatus
-from gradeq.results import why_ungraded
 from gradeq.store.rows import BatchRow, JobRow, ResultRow
-from gradeq.web.answers_work import BatchAnswer
 from gradeq.web.pages.listing import ARCHIVED, ROWS, TABS, Place, Shown
+from gradeq.web.pages.undo import Undo, undo_of
+from gradeq.web.progress import progress_of
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
-from gradeq.web.waiting import batch_answer
+from gradeq.web.why import of_paper
 
 _GIVEN_UP = frozenset({JobState.FAILED, JobState.CANCELLED})
 _EXPLAINED = frozenset({"stayed", "waiting"})
@@ -40,37 +40,24 @@ class Line:
     @property
     def must_look(self) -> bool:
         """Something about the grade asks for a person's eye."""
-        return bool(self._flags - {Flag.SIMULATED})
+        return bool(self._flags - {Flag.SIMULATED, Flag.PROVISIONAL})
 
     @property
     def is_simulated(self) -> bool:
         return Flag.SIMULATED in self._flags
 
     @property
+    def is_provisional(self) -> bool:
+        return Flag.PROVISIONAL in self._flags
+
+    @property
     def _flags(self) -> frozenset[str]:
         return frozenset(self.row.grade.grade.flags if self.row.grade else ())
 
     @property
-    def why(self) -> str:
-        """Why it does not move; empty where there is nothing to explain."""
-        is_explained = self.state in _EXPLAINED or self.row.pause_reason is not None
-        return why_ungraded(self.row) if is_explained else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A batch on its way. `per_minute` is the pace of all that its limiter lets through."""
-
-    batch: BatchAnswer
-    per_minute: float
-
-    @property
-    def done(self) -> int:
-        return self.batch.total - self.batch.pending - self.batch.processing
-
-    @property
-    def share(self) -> float:
-        return self.done / max(1, self.batch.total)
+    def is_explained(self) -> bool:
+        """There is something to tell about why it does not move."""
+        return self.state in _EXPLAINED or self.row.pause_reason is not None
 
 
 async def show(visit: Visit) -> Response:
@@ -96,8 +83,15 @@ async def show(visit: Visit) -> Response:
         page=page,
         pages=pages,
         lines=await _lines(site, ids[(page - 1) * ROWS : page * ROWS], batches),
-        running=[_running(site, one) for one in batches],
+        why_of=partial(of_paper, visit.words),
+        running=[progress_of(site, one, visit.words) for one in batches],
+        undo=await _undo(visit, place),
     )
+
+
+async def _undo(visit: Visit, place: Place) -> Undo | None:
+    undo = await undo_of(visit)
+    return undo if undo and place.has(undo.paper) else None
 
 
 async def _lines(site: Site, ids: list[int], batches: list[BatchRow]) -> list[Line]:
@@ -132,9 +126,3 @@ def _progress(row: ResultRow, job: JobRow, paused: Container[int], now: int) -> 
     if job.state is JobState.PROCESSING:
         return "processing"
     return "waiting" if job.run_at > now else "queued"
-
-
-def _running(site: Site, row: BatchRow) -> Running:
-    pool = site.engine.pools.get(row.pool)
-    pace = pool.reading().last_minute.answered_per_second if pool else 0.0
-    return Running(batch_answer(site, row), 60 * pace)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.responses import Response
 
@@ -11,7 +12,7 @@ from gradeq.errors import NotFoundError
 from gradeq.model import JobState
 from gradeq.store.overview import Place
 from gradeq.store.rows import BatchRow
-from gradeq.web import api_batches
+from gradeq.web import api_batches, why
 from gradeq.web.bodies import By, Pause
 from gradeq.web.pages import spread
 from gradeq.web.paths import id_in
@@ -22,6 +23,7 @@ from gradeq.web.visit import Visit
 
 _BATCHES = 20
 _PAPERS = 50
+MOST_NAMED = 3
 _SOMEONE = "someone"
 _NOW = "now"
 _Change = Callable[[Site, int, str], Awaitable[object]]
@@ -32,8 +34,13 @@ class Run:
     """A batch with what people want to know of it, and what they may do to it."""
 
     row: BatchRow
-    place: Place | None
+    places: Sequence[Place]
     progress: Progress
+
+    @property
+    def named(self) -> Sequence[Place]:
+        """The assignments that its title names."""
+        return self.places[:MOST_NAMED]
 
     @property
     def is_open(self) -> bool:
@@ -65,7 +72,7 @@ async def show_all(visit: Visit) -> Response:
         "batches.html",
         after=after,
         before=before,
-        runs=[Run(row, places.get(row.id), progress_of(visit.site, row)) for row in page],
+        runs=[_run(visit, row, places.get(row.id, ())) for row in page],
         next=page[-1].id if len(rows) > len(page) else None,
         sees_all=_only_of(visit.person) is None,
     )
@@ -84,8 +91,9 @@ async def show(visit: Visit) -> Response:
     return visit.show(
         "batch.html",
         after=after,
-        run=Run(row, places.get(row.id), progress_of(visit.site, row)),
+        run=_run(visit, row, places.get(row.id, ())),
         papers=papers[:_PAPERS],
+        why_of=partial(why.of_job, visit.words),
         next=papers[_PAPERS - 1].job_id if len(papers) > _PAPERS else None,
         state=state,
         states=list(JobState),
@@ -93,6 +101,10 @@ async def show(visit: Visit) -> Response:
         times=await spread.times(visit, row.id) if is_whole else None,
         scores=await spread.scores(visit, row.id) if is_whole else None,
     )
+
+
+def _run(visit: Visit, row: BatchRow, places: Sequence[Place]) -> Run:
+    return Run(row, places, progress_of(visit.site, row, visit.words))
 
 
 async def pause(visit: Visit) -> Response:

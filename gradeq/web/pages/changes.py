@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
+from gradeq.model import SubmissionStatus
 from gradeq.store.orders import Skipped
 from gradeq.web.pages.listing import Place, Shown, selection
+from gradeq.web.pages.undo import take_back_with
 from gradeq.web.problems import Problem
 from gradeq.web.visit import Visit
 
@@ -23,11 +25,25 @@ async def release(visit: Visit) -> Response:
     by = await visit.name()
     if not by:
         raise Problem(422, "name_needed", visit.words.text("assignment.name_needed"))
+    place = Place.of(visit)
+    graded = await visit.site.store.tab(place.course, place.assignment, SubmissionStatus.GRADED)
 
     async def released(ids: Sequence[int]) -> list[Skipped]:
         return await visit.site.engine.release(ids, by)
 
-    return await _changed(visit, "released", released)
+    return await _changed(visit, "released", released, undoable=frozenset(graded))
+
+
+async def take_back(visit: Visit) -> Response:
+    """Undo a release of the last minute, with all that went out in the same act."""
+    place, form = Place.of(visit), await visit.form()
+    told = str(form.get("paper", ""))
+    paper_id = int(told) if told.isdecimal() and len(told) < 19 else 0
+    await place.check_ours(visit.site, [paper_id])
+    ids, refused = await take_back_with(visit, paper_id)
+    said = visit.words.text("undo.too_late" if refused else "undo.taken_back", n=len(ids))
+    shown = Shown.told(visit.request.query_params)
+    return visit.go(*place.parts, **shown.query(page=1), told=said)
 
 
 async def archive(visit: Visit) -> Response:
@@ -40,7 +56,9 @@ async def unarchive(visit: Visit) -> Response:
     return await _changed(visit, "unarchived", visit.site.engine.unarchive)
 
 
-async def _changed(visit: Visit, what: str, change: _Change) -> Response:
+async def _changed(
+    visit: Visit, what: str, change: _Change, undoable: Container[int] = ()
+) -> Response:
     place, form = Place.of(visit), await visit.form()
     ids = await selection(visit, place, form)
     if not ids:
@@ -50,7 +68,9 @@ async def _changed(visit: Visit, what: str, change: _Change) -> Response:
     told = visit.words.text(f"assignment.{what}", n=len(ids) - len(skipped))
     if skipped:
         told += " " + visit.words.text("assignment.not_changed", n=len(skipped))
-    return visit.go(*place.parts, **_seen(form), told=told)
+    left = {one.submission_id for one in skipped}
+    undo = next((one for one in ids if one in undoable and one not in left), None)
+    return visit.go(*place.parts, **_seen(form), told=told, undo=undo)
 
 
 async def retry(visit: Visit) -> Response:

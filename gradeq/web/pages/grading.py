@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
+from gradeq.grading.lexical.grader import MOST_WORDS, why_not
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.grading.normalise import is_blank, normalise
 from gradeq.handlers.base import GraderFacts
@@ -18,12 +20,14 @@ from gradeq.model import (
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
-    GradeSource,
-    JobState,
+    LEXICAL_GRADER,
+    Submission,
     SubmissionStatus,
 )
 from gradeq.orders import When
-from gradeq.store.rows import ResultRow, RubricRow
+from gradeq.store.orders import Submitted
+from gradeq.store.overview import Candidate
+from gradeq.store.rows import RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
@@ -34,7 +38,6 @@ FIRST = 5
 
 _PAGE = 500
 _MOST_NAMED = 20
-_OPEN = frozenset({JobState.PENDING, JobState.PROCESSING})
 _BY_STATUS = {
     SubmissionStatus.IN_PROGRESS: "in_progress",
     SubmissionStatus.RELEASED: "released",
@@ -61,12 +64,11 @@ class Sorted:
     ids: list[int] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
 
-    def take(self, row: ResultRow, reason: str | None) -> None:
+    def take(self, paper: Candidate, reason: str | None) -> None:
         if reason is None:
-            self.ids.append(row.submission.id)
+            self.ids.append(paper.id)
         else:
-            name = row.submission.student or row.submission.external_id
-            self.left_out.setdefault(reason, []).append(name)
+            self.left_out.setdefault(reason, []).append(paper.name)
 
 
 async def confirm(visit: Visit) -> Response:
@@ -87,12 +89,15 @@ async def confirm(visit: Visit) -> Response:
         here=partial(visit.url, *place.parts),
         shown=shown,
         ids=found.ids,
+        # A filter of the template would escape each of thousands.
+        papers=" ".join(map(str, found.ids)),
         left_out=found.left_out,
         most_named=_MOST_NAMED,
         rubric=rubric,
         ways=ways,
         is_possible=bool(found.ids and ways),
         first=FIRST,
+        most_words=MOST_WORDS,
         key=secrets.token_urlsafe(16),
     )
 
@@ -104,53 +109,62 @@ async def _asked(visit: Visit) -> QueryParams | FormData:
 
 
 def offered(site: Site) -> list[GraderFacts]:
-    """The graders of papers, the usual one first; no provider twice because it has two names."""
+    """The graders of papers, the usual one first, the one that is always there last; no provider
+    twice because it has two names."""
     found: dict[str, GraderFacts] = {}
-    for name in sorted(site.engine.graders, key=lambda name: name != DEFAULT_GRADER):
+    for name in sorted(site.engine.graders, key=_preference):
         facts = site.engine.about(name)
         if facts.kind == GRADING:
             found.setdefault(facts.provider or f":{name}", facts)
     return list(found.values())
 
 
+def _preference(grader: str) -> tuple[bool, bool]:
+    return grader == LEXICAL_GRADER, grader != DEFAULT_GRADER
+
+
 async def _sorted_out(
     site: Site, chosen: Sequence[int], shown: Shown, graders: Sequence[GraderFacts]
 ) -> Sorted:
     found = Sorted()
-    only_models = all(one.needs_rubric for one in graders)
-    for start in range(0, len(chosen), _PAGE):
-        rows = await site.store.results(chosen[start : start + _PAGE])
-        reasons = await asyncio.to_thread(_reasons, rows, shown, only_models)
-        for row, reason in zip(rows, reasons, strict=True):
-            found.take(row, reason)
+    longest = MOST_CHARACTERS if all(one.needs_rubric for one in graders) else math.inf
+    papers = await site.store.overview.candidates(chosen)
+    to_read = [one.id for one in papers if not one.has_words or one.bytes > longest]
+    unreadable = await _unreadable(site, to_read, longest)
+    is_first_time = shown.status is SubmissionStatus.SUBMITTED
+    for paper in papers:
+        found.take(paper, _why_not(paper, is_first_time) or unreadable.get(paper.id))
     return found
 
 
-def _reasons(rows: Sequence[ResultRow], shown: Shown, only_models: bool) -> list[str | None]:
-    return [_why_not(row, shown) or _unreadable(row, only_models) for row in rows]
-
-
-def _why_not(row: ResultRow, shown: Shown) -> str | None:
-    """A word of the section grading.why for a paper that will not be graded."""
-    paper = row.submission
-    if paper.archived_at is not None:
+def _why_not(paper: Candidate, is_first_time: bool) -> str | None:
+    """A word of the section grading.why for a paper that will not be graded, whatever is in it."""
+    if paper.is_archived:
         return "archived"
     if paper.status in _BY_STATUS:
         return _BY_STATUS[paper.status]
-    if row.job is not None and row.job.state in _OPEN:
+    if paper.is_queued:
         return "queued"
-    if row.grade is not None and row.grade.source is GradeSource.PERSON:
+    if paper.by_person:
         return "person"
-    if paper.status is SubmissionStatus.GRADED and shown.status is SubmissionStatus.SUBMITTED:
+    if is_first_time and paper.status is SubmissionStatus.GRADED:
         return "graded"
     return None
 
 
-def _unreadable(row: ResultRow, only_models: bool) -> str | None:
-    text = row.submission.text
-    if is_blank(normalise(text)):
-        return "blank"
-    return "too_long" if only_models and len(text) > MOST_CHARACTERS else None
+async def _unreadable(site: Site, ids: Sequence[int], longest: float) -> Mapping[int, str]:
+    """Of these, the papers that no grader could read, each with a word for the reason."""
+    found: dict[int, str] = {}
+    for start in range(0, len(ids), _PAGE):
+        rows = await site.store.results(ids[start : start + _PAGE])
+        papers = [row.submission for row in rows]
+        found |= await asyncio.to_thread(_unreadable_of, papers, longest)
+    return found
+
+
+def _unreadable_of(papers: Sequence[Submission], longest: float) -> dict[int, str]:
+    blank = {one.id: "blank" for one in papers if is_blank(normalise(one.text))}
+    return {one.id: "too_long" for one in papers if len(one.text) > longest} | blank
 
 
 async def _rubric(site: Site, place: Place) -> RubricRow | None:
@@ -161,16 +175,24 @@ async def _rubric(site: Site, place: Place) -> RubricRow | None:
 async def _ways(
     site: Site, graders: Sequence[GraderFacts], ids: Sequence[int], rubric: RubricRow | None
 ) -> list[Way]:
-    """Those that can be ordered: without a rubric no model can."""
+    """Those that can be ordered: without a rubric no model can, without a reference no words."""
     ways = []
     for one in graders:
-        if one.needs_rubric and rubric is None:
+        if one.needs_rubric and not await _suits(site, one, rubric):
             continue
-        cost = await site.engine.projected_cost(ids, one.name, rubric.id) if rubric else None
+        cost = None
+        if rubric is not None and one.provider is not None:
+            cost = await site.engine.projected_cost(ids, one.name, rubric.id)
         ways.append(Way(one, "now", cost))
         if one.share_overnight is not None:
             ways.append(Way(one, "overnight", cost and cost * one.share_overnight))
     return ways
+
+
+async def _suits(site: Site, grader: GraderFacts, rubric: RubricRow | None) -> bool:
+    if rubric is None or not grader.is_provisional:
+        return rubric is not None
+    return why_not(await site.engine.rubrics.get(rubric.id)) is None
 
 
 async def order(visit: Visit) -> Response:
@@ -182,17 +204,26 @@ async def order(visit: Visit) -> Response:
     if not ids:
         raise Problem(422, "nothing_to_grade", visit.words.text("grading.nothing"))
     when, grader = _way(str(form.get("way", "")))
+    shown = Shown.told(form)
     submitted = await visit.site.engine.submit(
         ids,
         grader=grader,
         when=when,
         owner=await visit.name() or DEFAULT_OWNER,
         idempotency_key=str(form.get("key", "")) or None,
+        # What somebody else had graded since the list was shown is not graded again.
+        again=shown.status is not SubmissionStatus.SUBMITTED,
     )
+    return visit.go(*place.parts, **shown.query(page=1), told=_outcome(visit, submitted))
+
+
+def _outcome(visit: Visit, submitted: Submitted) -> str:
+    if not submitted.job_ids:
+        return visit.words.text("grading.none_ordered")
     told = visit.words.text("grading.ordered", n=len(submitted.job_ids))
     if submitted.skipped:
         told += " " + visit.words.text("assignment.not_changed", n=len(submitted.skipped))
-    return visit.go(*place.parts, **Shown.told(form).query(page=1), told=told)
+    return told
 
 
 def _without_all(form: FormData) -> FormData:

@@ -9,7 +9,7 @@ from typing import Any, Self
 from starlette.datastructures import FormData, QueryParams
 
 from gradeq.errors import NotFoundError
-from gradeq.model import SubmissionStatus
+from gradeq.model import Submission, SubmissionStatus
 from gradeq.store.rows import PaperOrder
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
@@ -40,6 +40,9 @@ class Place:
     @property
     def parts(self) -> tuple[str, str, str, str]:
         return ("courses", self.course, "assignments", self.assignment)
+
+    def has(self, paper: Submission) -> bool:
+        return (paper.course, paper.assignment) == (self.course, self.assignment)
 
     async def check_ours(self, site: Site, submission_ids: list[int]) -> None:
         """Raises NotFoundError unless all of these are papers of this assignment."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from gradeq.days import day_of
-from gradeq.web import api_grading, api_queue
+from gradeq.web import api_grading, api_queue, why
 from gradeq.web.bodies import By
 from gradeq.web.paths import id_in
 from gradeq.web.problems import Problem
@@ -35,6 +37,9 @@ async def show(visit: Visit) -> Response:
         running=sum(one.backlog.processing for one in pools),
         failures=await site.store.overview.failures(FAILED_BATCHES),
         failed_batches=FAILED_BATCHES,
+        why_failed=partial(why.of_error, visit.words),
+        why_limited=partial(why.of_reading, visit.words),
+        in_flight=partial(why.in_flight, visit.words),
         stuck=await stuck(site, in_hand),
         times_too_long=TIMES_TOO_LONG,
         idle_seconds=IDLE_SECONDS,

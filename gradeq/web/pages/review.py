@@ -10,15 +10,16 @@ from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
 from gradeq.model import Flag, JobState, Submission, SubmissionStatus
-from gradeq.results import why_ungraded
-from gradeq.store.rows import TAKE_BACK_SECONDS, GradeRow, ResultRow, Seen
+from gradeq.store.rows import GradeRow, ResultRow, Seen
 from gradeq.web.grade_edits import Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
 from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_points
-from gradeq.web.pages.walk import Walk, walk_from
+from gradeq.web.pages.undo import undo_of
+from gradeq.web.pages.walk import Walk, stand_at, walked
 from gradeq.web.problems import ProblemAnswer
 from gradeq.web.visit import Visit
+from gradeq.web.why import NOTHING, of_paper
 
 _LARGEST_ID = 2**63 - 1
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
@@ -70,15 +71,6 @@ class Opened:
         return self.may_edit and self.current is None and not is_open
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
-    """A release that the person before the page may still take back."""
-
-    paper: Submission
-    count: int
-    seconds: float
-
-
 async def show(visit: Visit) -> Response:
     """The paper with its grade, or with `edit=1` the form that changes it."""
     opened = await opened_at(visit)
@@ -87,12 +79,15 @@ async def show(visit: Visit) -> Response:
 
 async def news(visit: Visit) -> Response:
     """Whether the page that somebody has open is still as it was."""
-    opened = await opened_at(visit)
+    opened = await opened_at(visit, walks=False)
     return visit.show("review_news.html", opened=opened, seen_state=visit.query("state"))
 
 
-async def opened_at(visit: Visit) -> Opened:
-    """The paper of this address. Raises NotFoundError, also where it is not the person's."""
+async def opened_at(visit: Visit, *, walks: bool = True) -> Opened:
+    """The paper of this address. Raises NotFoundError, also where it is not the person's.
+
+    Unless somebody `walks` on from here, its walk knows no other papers.
+    """
     told = visit.part("submission")
     number = int(told)
     found = await visit.site.store.results([number]) if number <= _LARGEST_ID else []
@@ -101,7 +96,8 @@ async def opened_at(visit: Visit) -> Opened:
     paper = found[0].submission
     versions = await visit.site.store.grades(paper.id)
     start = await start_of(visit.site, paper, versions)
-    return Opened(found[0], versions, start, await walk_from(visit, paper))
+    walk = stand_at(visit, paper)
+    return Opened(found[0], versions, start, await walked(visit, walk, paper) if walks else walk)
 
 
 async def render(
@@ -128,10 +124,10 @@ async def render(
         "shown": highlighted(paper.text, criteria),
         "criteria": _described(opened),
         "known_flags": set(Flag),
-        "why": why_ungraded(opened.row) if current is None else "",
+        "why": of_paper(visit.words, opened.row) if current is None else NOTHING,
         "happenings": happenings(opened.versions, releases),
         "reviewed": len(reviewed),
-        "undo": await _undo(visit),
+        "undo": await undo_of(visit),
         "after": await store.last_event(),
         "problem": problem,
         **_form_values(opened, typed or {}),
@@ -159,19 +155,6 @@ def _described(opened: Opened) -> Mapping[str, str]:
     """What the rubric asks, by criterion."""
     rubric = opened.start.rubric if opened.start else None
     return {one.id: one.description for one in rubric.criteria} if rubric else {}
-
-
-async def _undo(visit: Visit) -> Undo | None:
-    told = visit.query("undo")
-    if not told.isdecimal() or int(told) > _LARGEST_ID:
-        return None
-    paper = await visit.site.store.submission(int(told))
-    if paper is None or paper.released_at is None or paper.released_by != visit.person.name:
-        return None
-    left = TAKE_BACK_SECONDS - (visit.site.engine.clock.now_ms() - paper.released_at) / 1000
-    if left <= 0 or not visit.person.sees(paper.course):
-        return None
-    return Undo(paper, len(await visit.site.store.released_together(paper.id)), left)
 
 
 def _told(seen: Seen) -> tuple[int, int]:

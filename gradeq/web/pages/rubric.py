@@ -21,6 +21,7 @@ from gradeq.web.visit import Visit
 
 _MOST_BYTES = 1 << 20
 _ACT = re.compile(r"(add|remove|up|down|levels)((?:\.\d{1,4}){0,2})")
+_EXAMPLE = re.compile(r"examples\.(?:add|remove\.(\d{1,4}))")
 _COMMENT = re.compile(r"^\s*#", re.MULTILINE)
 
 
@@ -56,6 +57,10 @@ async def post(visit: Visit) -> Response:
     draft, act = Draft.typed(form), form.get("act", "check")
     if pressed := _ACT.fullmatch(act):
         draft, focus = draft.changed(pressed[1], *map(int, pressed[2].split(".")[1:]))
+        return await _form(desk, draft, focus=focus)
+    if pressed := _EXAMPLE.fullmatch(act):
+        at = pressed[1]
+        draft, focus = draft.without_example(int(at)) if at else draft.with_example()
         return await _form(desk, draft, focus=focus)
     if act == "toml":
         return await _as_toml(desk, draft.source())

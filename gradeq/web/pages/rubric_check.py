@@ -20,6 +20,11 @@ from gradeq.web.wording import Wording
 FIRST, SHORT = "first", "short"
 """Which paper the preview is about."""
 
+_COUNTED: Mapping[str | int, Sequence[str]] = {
+    "criteria": ("rubric.criterion", "rubric.nth_level"),
+    "examples": ("rubric.nth_example",),
+    "key_points": ("rubric.nth_key_point",),
+}
 _HANDED_IN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED, SubmissionStatus.RELEASED)
 
 
@@ -69,10 +74,8 @@ def place_of(words: Wording, mistake: Mistake) -> str:
     if not path:
         return words.text("rubric.line", n=mistake.line)
     counts = [part + 1 for part in path if isinstance(part, int)]
-    outer = [
-        words.text(key, n=count)
-        for key, count in zip(("rubric.criterion", "rubric.nth_level"), counts, strict=False)
-    ]
+    keys = _COUNTED.get(path[0], ())
+    outer = [words.text(key, n=count) for key, count in zip(keys, counts, strict=False)]
     if isinstance(path[-1], int):
         return ", ".join(outer)
     named = words.texts["rubric"]["part"].get(path[-1], path[-1])

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
+from gradeq.grading.rubric import MET, UNMET
 from gradeq.grading.rubric_text import rubric_toml
+from gradeq.web.pages.example_draft import ExampleDraft, chosen
 
 T = TypeVar("T")
 Typed = Mapping[str, str]
@@ -17,6 +19,8 @@ _BOUNDS = ("floor", "cap")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 _CRITERION = re.compile(r"criteria\.(\d{1,4})\.")
 _LEVEL = re.compile(r"levels\.(\d{1,4})\.")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_EXAMPLE = re.compile(r"examples\.(\d{1,4})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class CriterionDraft:
             return {**named, "levels": [level.document() for level in self.levels]}
         return {**named, "points": _number(self.points)}
 
+    @property
+    def level_names(self) -> tuple[str, ...]:
+        """What a paper can be given."""
+        return tuple(one.name for one in self.levels) if self.levels else (MET, UNMET)
+
     def in_levels(self) -> CriterionDraft:
         """The same with two levels to be named: everything, and nothing."""
         return replace(self, points="", levels=(LevelDraft(points=self.points), LevelDraft()))
@@ -53,7 +62,7 @@ class CriterionDraft:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What `parse_rubric` knows, as texts."""
+    """What `parse_rubric` knows, as texts; `key_points` is one a line."""
 
     title: str = ""
     instructions: str = ""
@@ -61,7 +70,9 @@ class Draft:
     reference: str = ""
     floor: str = ""
     cap: str = ""
+    key_points: str = ""
     criteria: tuple[CriterionDraft, ...] = ()
+    examples: tuple[ExampleDraft, ...] = ()
 
     @classmethod
     def new(cls, title: str) -> Draft:
@@ -72,20 +83,41 @@ class Draft:
     def of(cls, document: Mapping[str, Any]) -> Draft:
         """From the keys and values of a rubric that can be used."""
         told = {key: _shown(document[key]) for key in (*_TEXTS, *_BOUNDS) if key in document}
-        return cls(**told, criteria=tuple(map(_criterion_of, document["criteria"])))
+        criteria = tuple(map(_criterion_of, document["criteria"]))
+        ids = [one.id for one in criteria]
+        return cls(
+            **told,
+            key_points="\n".join(" ".join(one.split()) for one in document.get("key_points", ())),
+            criteria=criteria,
+            examples=tuple(ExampleDraft.of(one, ids) for one in document.get("examples", ())),
+        )
 
     @classmethod
     def typed(cls, form: Typed) -> Draft:
         """From a form whose fields are called by their path: criteria.0.levels.1.name."""
-        told = {key: _cleaned(form.get(key, "")) for key in (*_TEXTS, *_BOUNDS)}
-        criteria = (_criterion_typed(part) for part in _numbered(form, _CRITERION))
-        return cls(**told, criteria=tuple(criteria))
+        told = {key: _cleaned(form.get(key, "")) for key in (*_TEXTS, *_BOUNDS, "key_points")}
+        criteria = {at: _criterion_typed(part) for at, part in _numbered(form, _CRITERION)}
+        examples = (_example_typed(part, criteria) for _, part in _numbered(form, _EXAMPLE))
+        return cls(**told, criteria=tuple(criteria.values()), examples=tuple(examples))
 
     def source(self) -> str:
         """As TOML, with every mistake that was typed."""
         told = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
         told |= {key: _number(getattr(self, key)) for key in _BOUNDS if getattr(self, key)}
-        return rubric_toml({**told, "criteria": [one.document() for one in self.criteria]})
+        told["key_points"] = [one.strip() for one in self.key_points.splitlines() if one.strip()]
+        ids = [one.id for one in self.criteria]
+        told["criteria"] = [one.document() for one in self.criteria]
+        told["examples"] = [one.document(ids) for one in self.examples]
+        return rubric_toml(told)
+
+    def fields_of_examples(self) -> list[str]:
+        """By what the choice of a level is called for each criterion: by its id, as mistakes tell
+        it, where that tells it apart from the others."""
+        ids = [one.id for one in self.criteria]
+        return [
+            one if ids.count(one) == 1 and _PLAIN.fullmatch(one) else str(at)
+            for at, one in enumerate(ids)
+        ]
 
     def changed(self, verb: str, *place: int) -> tuple[Draft, str]:
         """After one press of a button, and the element that is to have the focus then.
@@ -100,7 +132,7 @@ class Draft:
             return self, ""
         criterion = self.criteria[at]
         if not inner and verb not in ("add", "levels"):
-            return self._with(_moved(self.criteria, verb, at)), _focus(verb, at, len(self.criteria))
+            return self._moved(verb, at), _focus(verb, at, len(self.criteria))
         if verb == "levels":
             levelled = replace(self._set(at, criterion.in_levels()))
             return levelled, f"criteria.{at}.levels.0.name"
@@ -113,13 +145,32 @@ class Draft:
     def _added(self, verb: str) -> tuple[Draft, str]:
         if verb != "add":
             return self, ""
-        return self._with((*self.criteria, CriterionDraft())), f"criteria.{len(self.criteria)}.id"
+        grown = replace(
+            self,
+            criteria=(*self.criteria, CriterionDraft()),
+            examples=tuple(one.with_levels((*one.levels, "")) for one in self.examples),
+        )
+        return grown, f"criteria.{len(self.criteria)}.id"
 
-    def _with(self, criteria: tuple[CriterionDraft, ...]) -> Draft:
-        return replace(self, criteria=criteria)
+    def _moved(self, verb: str, at: int) -> Draft:
+        """The levels that examples were given go with their criterion."""
+        return replace(
+            self,
+            criteria=_moved(self.criteria, verb, at),
+            examples=tuple(one.with_levels(_moved(one.levels, verb, at)) for one in self.examples),
+        )
 
     def _set(self, at: int, criterion: CriterionDraft) -> Draft:
-        return self._with((*self.criteria[:at], criterion, *self.criteria[at + 1 :]))
+        criteria = (*self.criteria[:at], criterion, *self.criteria[at + 1 :])
+        return replace(self, criteria=criteria)
+
+    def with_example(self) -> tuple[Draft, str]:
+        """One more, and the element that is to have the focus then."""
+        new = ExampleDraft(levels=("",) * len(self.criteria))
+        return replace(self, examples=(*self.examples, new)), f"examples.{len(self.examples)}.text"
+
+    def without_example(self, at: int) -> tuple[Draft, str]:
+        return replace(self, examples=_moved(self.examples, "remove", at)), "examples.add"
 
 
 def _moved(items: tuple[T, ...], verb: str, at: int) -> tuple[T, ...]:
@@ -156,19 +207,28 @@ def _criterion_typed(part: Typed) -> CriterionDraft:
     names = [field.name for field in fields(LevelDraft)]
     levels = (
         LevelDraft(**{name: _cleaned(level.get(name, "")) for name in names})
-        for level in _numbered(part, _LEVEL)
+        for _, level in _numbered(part, _LEVEL)
     )
     return CriterionDraft(**told, levels=tuple(levels))
 
 
-def _numbered(form: Typed, prefix: re.Pattern[str]) -> Iterator[Typed]:
+def _example_typed(part: Typed, criteria: Mapping[int, CriterionDraft]) -> ExampleDraft:
+    """`criteria` by their numbers in the form."""
+    levels = (
+        chosen(part.get(f"levels.{at}", ""), criterion.level_names)
+        for at, criterion in criteria.items()
+    )
+    told = {key: _cleaned(part.get(key, "")) for key in ("text", "comment")}
+    return ExampleDraft(**told, levels=tuple(levels))
+
+
+def _numbered(form: Typed, prefix: re.Pattern[str]) -> Iterator[tuple[int, Typed]]:
     """The fields under each number of a list, in the order of the numbers."""
     parts: dict[int, dict[str, str]] = {}
     for name, value in form.items():
         if found := prefix.match(name):
             parts.setdefault(int(found[1]), {})[name[found.end() :]] = value
-    for _, part in sorted(parts.items()):
-        yield part
+    yield from sorted(parts.items())
 
 
 def _cleaned(text: str) -> str:

@@ -43,6 +43,7 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("POST", f"{_ASSIGNMENT}/grade", grading.confirm),
     ("POST", f"{_ASSIGNMENT}/order", grading.order),
     ("POST", f"{_ASSIGNMENT}/release", changes.release),
+    ("POST", f"{_ASSIGNMENT}/take-back", changes.take_back),
     ("POST", f"{_ASSIGNMENT}/archive", changes.archive),
     ("POST", f"{_ASSIGNMENT}/unarchive", changes.unarchive),
     ("POST", f"{_ASSIGNMENT}/retry", changes.retry),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from gradeq.model import Submission, SubmissionStatus
@@ -41,12 +41,19 @@ class Walk:
         return {"tab": self.tab, "order": self.order}
 
 
-async def walk_from(visit: Visit, paper: Submission) -> Walk:
-    """As the address says, or else through the tab in which the paper is."""
+def stand_at(visit: Visit, paper: Submission) -> Walk:
+    """As the address says, or else in the tab in which the paper is; other papers are unknown."""
     tab, order = visit.query("tab"), visit.query("order", DOUBTFUL)
     status = SubmissionStatus(tab) if tab in set(SubmissionStatus) else paper.status
-    doubtful_first = order != BY_STUDENT
+    return Walk(status, BY_STUDENT if order == BY_STUDENT else DOUBTFUL, (), paper.id)
+
+
+async def walked(visit: Visit, walk: Walk, paper: Submission) -> Walk:
+    """The same with all papers of its tab."""
     ids = await visit.site.store.walk(
-        paper.course, paper.assignment, status, doubtful_first=doubtful_first
+        paper.course,
+        paper.assignment,
+        SubmissionStatus(walk.tab),
+        doubtful_first=walk.order == DOUBTFUL,
     )
-    return Walk(status, DOUBTFUL if doubtful_first else BY_STUDENT, ids, paper.id)
+    return replace(walk, ids=ids)

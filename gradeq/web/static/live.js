@@ -12,6 +12,13 @@
     "batch.paused", "batch.posted", "batch.went_live", "batch.cancelled", "batch.completed",
     "batch.completed_with_errors", "batch.failed",
   ];
+  // What a page tells of an act it tells once: not again after a reload the next morning.
+  const address = new URL(location.href);
+  if (address.searchParams.has("told")) {
+    address.searchParams.delete("told");
+    history.replaceState(history.state, "", address);
+  }
+
   const body = document.body;
   const mark = document.getElementById("live");
   if (!body.dataset.events) {
@@ -54,7 +61,9 @@
 
   function heard(event) {
     heardAt = Date.now();
-    if (event.lastEventId) last = event.lastEventId;
+    // The badges that every line begins with: nothing has happened since the page was made.
+    if (!event.lastEventId) return;
+    last = event.lastEventId;
     tellSoon();
   }
 

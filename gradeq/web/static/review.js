@@ -71,13 +71,6 @@
     }
   }
 
-  // Taking a release back ----------------------------------------------------------------------
-
-  const undo = document.querySelector(".undo");
-  if (undo !== null) {
-    setTimeout(function () { undo.querySelector("button").hidden = true; }, undo.dataset.seconds * 1000);
-  }
-
   // Keys -------------------------------------------------------------------------------------
 
   function remembered() {

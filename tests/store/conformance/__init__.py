@@ -7,7 +7,7 @@ The module machine asks the same in any order, with crashes in between.
 
 from .batches import BatchSuite, RetrySuite, StatusSuite
 from .claiming import ClaimSuite
-from .grading import GradeSuite, ReleaseSuite, ReviewSuite, WalkSuite
+from .grading import GradeSuite, JudgedSuite, ReleaseSuite, ReviewSuite, WalkSuite
 from .history import EventSuite, LifeSuite, ResultSuite
 from .leases import LeaseSuite, RecoverySuite
 from .money import CapSuite, DaySuite, ReservationSuite, WriteOffSuite
@@ -35,6 +35,7 @@ __all__ = [
     "EventSuite",
     "GradeSuite",
     "IdempotencySuite",
+    "JudgedSuite",
     "LeaseSuite",
     "LifeSuite",
     "LinkSuite",

@@ -87,6 +87,7 @@ class BatchSuite(Suite):
         resumed = await store.batch(batch_id)
         assert resumed is not None
         assert (resumed.paused_at, resumed.paused_by, resumed.pause_reason) == (None, None, None)
+        assert (batch.pause_cause, resumed.pause_cause) == (None, None)
         assert len(await claim(store)) == 1
 
     async def test_the_first_pause_stands(self, store: Store) -> None:

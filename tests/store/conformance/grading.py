@@ -8,7 +8,7 @@ import pytest
 
 from gradeq.clock import ManualClock
 from gradeq.errors import ChangedError, ConflictError, NotFoundError
-from gradeq.model import Flag, Grade, GradeSource, SubmissionStatus
+from gradeq.model import CriterionGrade, Flag, Grade, GradeSource, SubmissionStatus
 from gradeq.store.base import Store
 from gradeq.store.rows import ReleaseRow, Seen
 
@@ -189,6 +189,32 @@ class ReviewSuite(Suite):
             await store.review(999, "Ms Lee", Seen(1, 1))
 
 
+class JudgedSuite(Suite):
+    async def test_only_what_a_person_said_is_told(self, store: Store) -> None:
+        rubric_id = await store.save_rubric("essay", "a" * 64, "source")
+        await store.assign_rubric(COURSE, ASSIGNMENT, rubric_id)
+        names = ("edited", "accepted", "released", "untouched", "archived", "rewritten")
+        edited, accepted, released, _, archived, _ = await graded(store, *names)
+        mine = Grade(1, 4, (CriterionGrade("claim", "weak", 1.0),), source=GradeSource.PERSON)
+        await store.edit_grade(edited, mine, "Ms Lee")
+        await store.review(accepted, "Ms Lee", Seen(1, 1))
+        await store.release([released], "Ms Lee")
+        await store.edit_grade(archived, mine, "Ms Lee")
+        await store.archive([archived])
+        found = await store.judged(rubric_id)
+        assert [one.text for one in found] == [
+            f"Cells and osmosis, by {name}." for name in ("edited", "accepted", "released")
+        ]
+        assert [one.criteria for one in found] == [mine.criteria, GRADE.criteria, GRADE.criteria]
+        assert await store.judged(rubric_id, limit=2) == found[:2]
+
+    async def test_other_rubrics_are_not_meant(self, store: Store) -> None:
+        rubric_id = await store.save_rubric("essay", "a" * 64, "source")
+        [paper_id] = await graded(store, "ann")
+        await store.edit_grade(paper_id, BETTER, "Ms Lee")
+        assert await store.judged(rubric_id) == []
+
+
 class WalkSuite(Suite):
     async def test_doubtful_papers_come_first_then_by_student(self, store: Store) -> None:
         plain = Grade(1, 4, flags=(Flag.SIMULATED,))
@@ -201,6 +227,22 @@ class WalkSuite(Suite):
         await submit(store, [cem, dan])
         flagged = [done(one, GRADE) for one in await claim(store)]
         await settle(store, *flagged)
+        assert await self.walk(store) == [cem, dan, ann, bob]
+        await store.edit_grade(dan, BETTER, "Ms Lee")
+        assert await self.walk(store) == [cem, dan, ann, bob]
+        assert await self.walk(store, doubtful_first=False) == [ann, bob, cem, dan]
+
+    async def test_after_the_flagged_the_least_sure_come_first(self, store: Store) -> None:
+        sure = {"ann": 0.9, "bob": None, "cem": 0.55, "dan": 0.6}
+        papers = await store.add_submissions([paper(one, student=one) for one in sure])
+        ann, bob, cem, dan = [one.id for one in papers]
+        await submit(store, [ann, bob, cem, dan])
+        told = [
+            Grade(1, 4, flags=(Flag.PROVISIONAL,), confidence=confidence)
+            for confidence in sure.values()
+        ]
+        claimed = sorted(await claim(store), key=lambda one: one.job.submission.id)
+        await settle(store, *map(done, claimed, told))
         assert await self.walk(store) == [cem, dan, ann, bob]
         await store.edit_grade(dan, BETTER, "Ms Lee")
         assert await self.walk(store) == [cem, dan, ann, bob]

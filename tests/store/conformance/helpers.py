@@ -24,6 +24,7 @@ GRADE = Grade(
     "Well argued; say more about osmosis – “why”?",
     (Flag.CANARY,),
     "claude-1",
+    confidence=0.75,
 )
 BETTER = Grade(4.0, 4.0, feedback="Better than the model thought.")
 

@@ -263,7 +263,7 @@ class CapSuite(Suite):
         await settle(store, again(claimed, Counter.SNOOZE))
         batch = await batch_of(store, batch_id)
         assert (batch.status, batch.paused_by) == ("paused", "gradeq")
-        assert batch.pause_reason == beyond.reason
+        assert (batch.pause_cause, batch.pause_reason) == ("cost_cap", beyond.reason)
         assert beyond.reason == (
             "cost cap of 2.00 reached: 0.7500 spent, 0.00 in hand, the next call could cost up to "
             f"1.50; raise it (gradeq batch cap {batch_id} AMOUNT), then resume "

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from gradeq.clock import ManualClock
-from gradeq.model import Grade, JobState
+from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import ErrorClass
 from gradeq.store.base import Store
-from gradeq.store.overview import Failure, Place, Resting, Scores, Times
+from gradeq.store.overview import Candidate, Failure, Place, Resting, Scores, Times
+from gradeq.store.rows import Seen
 
 from .base import Suite
 from .helpers import (
     ASSIGNMENT,
+    BETTER,
     COURSE,
     POOL,
     add,
@@ -18,6 +20,7 @@ from .helpers import (
     claim,
     done,
     failed,
+    graded,
     items,
     queued,
     settle,
@@ -37,13 +40,33 @@ class OverviewSuite(Suite):
 
     async def test_where_batches_belong(self, store: Store) -> None:
         one = await queued(store, "a", "b")
-        there = await add(store, "c", assignment="essay-2")
+        there = await add(store, "c", course="art", assignment="essay-2")
         both = await submit(store, [*(await add(store, "d")), *there])
         none = await items(store)
         assert await store.overview.places([one.id, both.id, none.id, 999]) == {
-            one.id: Place(COURSE, ASSIGNMENT, True),
-            both.id: Place(COURSE, ASSIGNMENT, False),
+            one.id: [Place(COURSE, ASSIGNMENT)],
+            both.id: [Place("art", "essay-2"), Place(COURSE, ASSIGNMENT)],
         }
+
+    async def test_what_decides_whether_papers_can_be_graded(self, store: Store) -> None:
+        [edited] = await graded(store, "edited")
+        await store.edit_grade(edited, BETTER, "Ms Lee")
+        [found_right] = await graded(store, "found right")
+        await store.review(found_right, "Ms Lee", Seen(1, 1))
+        texts = ("\n\t 3 words here", "<p>", "\n ", "\u200b", "a\x00b", "Über", "word")
+        others = [(await add(store, f"p{n}", text=one))[0] for n, one in enumerate(texts)]
+        await submit(store, others[:1])
+        await store.archive(others[1:2])
+        found = await store.overview.candidates([edited, 999, found_right, *others])
+        assert [one.id for one in found] == [edited, found_right, *others]
+        assert [one.id for one in found if one.by_person] == [edited]
+        assert [one.id for one in found if one.is_queued] == others[:1]
+        assert [one.id for one in found if one.is_archived] == others[1:2]
+        has_words = [True, True, True, False, False, False, True, False, True]
+        assert [one.has_words for one in found] == has_words
+        assert found[-1] == Candidate(
+            others[-1], "p6", SubmissionStatus.SUBMITTED, False, False, False, 4, True
+        )
 
     async def test_papers_page_by_page_and_by_state(self, store: Store, clock: ManualClock) -> None:
         batch = await submit(store, await add(store, "ann", "bob", "cid", student="Someone"))

@@ -54,6 +54,22 @@ class PeopleSuite(Suite):
         promoted = await store.people.put("Ada", Role.ADMINISTRATOR, ["art"])
         assert (promoted.role, promoted.courses) == (Role.ADMINISTRATOR, ())
 
+    async def test_changes_are_counted(self, store: Store) -> None:
+        people = store.people
+        seen = [people.changes]
+        await people.put("Bo", Role.ADMINISTRATOR)
+        seen.append(people.changes)
+        await people.give("Bo", token())
+        seen.append(people.changes)
+        await people.end("token")
+        seen.append(people.changes)
+        await people.end_all("Bo", [PassKind.SESSION])
+        seen.append(people.changes)
+        assert sorted(set(seen)) == seen
+        await people.used("token")
+        await people.everybody()
+        assert people.changes == seen[-1]
+
     async def test_the_last_administrator_stays_one(self, store: Store) -> None:
         await store.people.put("Bo", Role.ADMINISTRATOR)
         with pytest.raises(ConflictError, match="last administrator"):

@@ -104,6 +104,23 @@ class ReadingSuite(Suite):
         assert by_score == [worst, best]
         assert await store.tab(COURSE, "none", submitted) == []
 
+    async def test_a_search_folds_the_case_of_all_letters(self, store: Store) -> None:
+        await add(store, "p1", student="Strauß")
+        await add(store, "p2", student="STRAUSS")
+        await add(store, "p_3", student="Élise")
+        await add(store, "p\\4", student="ELISE")
+        tab = SubmissionStatus.SUBMITTED
+
+        async def found(find: str) -> list[str]:
+            rows = await store.results(await store.tab(COURSE, ASSIGNMENT, tab, find=find))
+            return [row.submission.external_id for row in rows]
+
+        assert await found("strauss") == await found("AUẞ") == ["p1", "p2"]
+        assert await found("éL") == ["p_3"]
+        assert await found("el") == ["p\\4"]
+        assert await found("_") == ["p_3"]
+        assert await found("\\") == ["p\\4"]
+
     async def test_open_batches_belong_where_their_first_paper_does(self, store: Store) -> None:
         [there] = await add(store, "there", assignment="essay-2")
         first = await queued(store, "a", "b")
@@ -274,7 +291,8 @@ class ReadingSuite(Suite):
         assert await store.readings() == {}
 
     async def test_a_parking_is_told_once_and_so_is_its_end(self, store: Store) -> None:
-        parked = {"parked_reason": "no credit", "parked_until_ms": 5, "parked_for": "x", "a": 1}
+        why = {"parked_reason": "no credit", "parked_cause": "quota"}
+        parked = {**why, "parked_until_ms": 5, "parked_for": "x", "a": 1}
         await store.save_pool(POOL, {"a": 1})
         for _ in range(2):
             await store.save_pool(POOL, parked)
@@ -285,12 +303,12 @@ class ReadingSuite(Suite):
         assert (await store.pools())[POOL] == {**dict.fromkeys(parked), "a": 1}
         await store.save_pool("began so", {})
         told = [(one.kind, one.data) for one in await store.events(0)]
-        why = {"reason": "no credit"}
+        reason = {"reason": "no credit"}
         assert told == [
-            ("pool.parked", {"pool": POOL, **why, "until": 5}),
-            ("pool.parked", {"pool": "began so", **why, "until": 5}),
-            ("pool.resumed", {"pool": POOL, **why, "until": None}),
-            ("pool.resumed", {"pool": "began so", **why, "until": None}),
+            ("pool.parked", {"pool": POOL, **reason, "until": 5}),
+            ("pool.parked", {"pool": "began so", **reason, "until": 5}),
+            ("pool.resumed", {"pool": POOL, **reason, "until": None}),
+            ("pool.resumed", {"pool": "began so", **reason, "until": None}),
         ]
 
 

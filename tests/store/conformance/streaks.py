@@ -39,6 +39,7 @@ class StreakSuite(Suite):
             assert (batch.paused_by is not None) == (tries == 5)
         assert batch.status == "paused"
         assert (batch.paused_by, batch.pause_reason) == ("gradeq", "the provider says bad_key")
+        assert batch.pause_cause == ErrorClass.BAD_KEY
         assert await claim(store) == []
         assert batch.pending == 6
 

@@ -1,0 +1,1 @@
+"""How heavy and how quick the pages are, with a big school in the database."""

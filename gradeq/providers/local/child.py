@@ -1,0 +1,87 @@
+"""The process that holds a model in memory: `python -m gradeq.providers.local.child`.
+
+It ends with its last user, and heeds neither Ctrl-C nor SIGTERM, which a terminal or a service
+manager sends to gradeq's processes all at once: calls on their way may still finish.
+
+The settings are those of llama.cpp's server ("LLaMA.cpp HTTP Server", README): a key of its own,
+because anybody on this machine can reach a port; no list of slots, because it tells what students
+wrote; no cache of prompts beside the slots' own, because it may take 8 GiB.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gradeq.providers.local.door import Door
+from gradeq.providers.local.sharing import MeetingPlace, Notice
+from gradeq.providers.local.sizing import Plan
+
+LIBRARY = "xllamacpp"
+TAKEN = 3
+"""The exit code where another process is the server already."""
+
+FAILED = 4
+"""The exit code where the model could not be loaded."""
+
+_ERRORS_ONLY = 1
+
+
+def main(place: MeetingPlace, path: Path, planned: Plan) -> int:
+    if place.take() is None:
+        return TAKEN
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)
+    _write_errors_to(place.log_path)
+    token = secrets.token_hex(16)
+    door = Door(token)
+    place.write(Notice(os.getpid(), door.port, token, planned.slots, planned.context_tokens))
+    door.start()
+    try:
+        server = _loaded(path, planned, token)
+    except Exception as error:
+        door.tell(failed=place.last_words() or f"{type(error).__name__}: {error}")
+        door.join()
+        return FAILED
+    door.tell(url=server.listening_address)
+    door.join()
+    return 0
+
+
+def _loaded(path: Path, planned: Plan, token: str) -> Any:
+    """The running server. It takes seconds to minutes, and no other thread runs meanwhile."""
+    library = importlib.import_module(LIBRARY)
+    params = library.CommonParams()
+    params.model.path = str(path)
+    params.model_alias = {path.stem}
+    params.n_parallel = planned.slots
+    params.n_ctx = planned.slots * planned.context_tokens
+    params.cpuparams.n_threads = planned.threads
+    params.cpuparams_batch.n_threads = planned.threads
+    params.api_keys = [token]
+    params.fit_params = False
+    params.endpoint_slots = False
+    params.cache_ram_mib = 0
+    params.ui = False
+    params.verbosity = _ERRORS_ONLY
+    return library.Server(params)
+
+
+def _write_errors_to(log: Path) -> None:
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+if __name__ == "__main__":
+    key, folder, model, plan = sys.argv[1:]
+    code = main(MeetingPlace(key, Path(folder)), Path(model), msgspec.json.decode(plan, type=Plan))
+    # The system frees the memory faster than the library does.
+    os._exit(code)
