@@ -94,20 +94,20 @@ async def with_sdk(url: str, papers: int, in_flight: int) -> float:
     rubric = parse_rubric(RUBRIC, "bench")
     grader = LLMGrader(model="bench-model", secret=b"0" * 32)
     places = asyncio.Semaphore(in_flight)
-    prompts = [grader.prepare(job(i), rubric).prompt for i in range(papers)]  # type: ignore[union-attr]
+    prompts = [grader.prepare(job(i), rubric).prompt for i in range(papers)]
     async with AsyncAnthropic(api_key="k", base_url=url, max_retries=0, timeout=600.0) as client:
 
         async def grade(prompt: object) -> None:
             async with places:
                 message = await client.messages.create(
                     model="bench-model",
-                    max_tokens=prompt.max_output_tokens,  # type: ignore[attr-defined]
-                    system=prompt.system,  # type: ignore[attr-defined]
-                    messages=[{"role": "user", "content": prompt.user}],  # type: ignore[attr-defined]
-                    tools=[{"name": "grade", "input_schema": prompt.schema}],  # type: ignore[attr-defined]
+                    max_tokens=prompt.max_output_tokens,
+                    system=prompt.system,
+                    messages=[{"role": "user", "content": prompt.user}],
+                    tools=[{"name": "grade", "input_schema": prompt.schema}],
                     tool_choice={"type": "tool", "name": "grade"},
                 )
-                json.dumps(message.content[0].input)  # type: ignore[union-attr]
+                json.dumps(message.content[0].input)
 
         began = time.perf_counter()
         await asyncio.gather(*(grade(prompt) for prompt in prompts))

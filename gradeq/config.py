@@ -197,7 +197,7 @@ class _Problems:
             self.add(f"{where} must be a section, not {told!r}")
             return None
         hints = get_type_hints(kind)
-        known = tuple(one.name for one in fields(kind) if one.name not in given)  # type: ignore[arg-type]
+        known = tuple(one.name for one in fields(kind) if one.name not in given)  # type: ignore[arg-type] # a dataclass
         values = dict(given)
         for key, value in told.items():
             if key in known:

@@ -27,6 +27,7 @@ from docs_kit import (
 
 import gradeq
 from gradeq.errors import GradeqError
+from gradeq.evaluation.bootstrap import LEAST_PAPERS, LEAST_QUESTIONS, RESAMPLES
 from gradeq.grading.documents import MOST_PAPER_BYTES
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.limiter.base import LimitedBy, Limits
@@ -191,6 +192,9 @@ def test_every_limit_is_described() -> None:
         ("reference/http.md", f"{MOST_STREAMS} streams may be open"),
         ("how-to/watch-what-runs.md", f"more than {TIMES_TOO_LONG} times the timeout"),
         ("how-to/watch-what-runs.md", f"for {IDLE_SECONDS} seconds although"),
+        ("explanation/agreement.md", f"with replacement, {RESAMPLES:,} times"),
+        ("explanation/agreement.md", f"With {LEAST_QUESTIONS} questions or more"),
+        ("explanation/agreement.md", f"Under {LEAST_PAPERS} papers there is none"),
         ("how-to/watch-what-runs.md", f"newest {FAILED_BATCHES} batches"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from starlette.applications import Starlette
 
 TUTORIAL = DOCS / "tutorial"
 FOLDER = TUTORIAL / "grade-a-folder.md"
+SCHOOL = TUTORIAL / "a-school-without-a-key.md"
 EMBED = TUTORIAL / "embed-it.md"
 _VARIES = re.compile(r"\d+\.\d s|[\d,]+ tokens in, [\d,]+ out|limited by .+$", re.MULTILINE)
 
@@ -113,3 +115,14 @@ async def test_the_web_application_of_the_tutorial_answers(
     ):
         answer = await client.get("/grading/api/courses")
     assert answer.json() == {"courses": [], "next": None}
+
+
+def test_a_school_without_a_key_measures_what_the_tutorial_shows(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "examples" / "science" / "answers.csv", tmp_path)
+    page = text_of(SCHOOL)
+    command = re.search(r"^gradeq (evaluate .* --grader lexical .*)$", page, re.MULTILINE)
+    assert command
+    done = run(tmp_path, "-m", "gradeq", *command[1].split())
+    assert done.returncode == 0, done.stderr
+    assert set(blocks(SCHOOL, "text")[0].splitlines()) <= set(done.stdout.splitlines())
+    assert (tmp_path / "words.html").read_text("utf-8").startswith("<!doctype html>")

@@ -128,7 +128,7 @@ def _answer(one: ProviderSettings) -> Finding:
 def _models(one: ProviderSettings) -> list[str]:
     credential = _credential(one)
     address = f"{base_url_of(one)}/models{_WHOLE_LIST.get(one.kind, '')}"
-    request = Request(address, headers=_headers(one, credential))  # noqa: S310
+    request = Request(address, headers=_headers(one, credential))  # noqa: S310 - http only
     handlers = [ProxyHandler({})] if on_this_machine(base_url_of(one)) else []
     with build_opener(*handlers).open(request, timeout=_SECONDS) as response:
         return _names(json.load(response))

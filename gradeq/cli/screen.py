@@ -32,7 +32,7 @@ def progress_screen(clock: Clock) -> Iterator[Screen]:
         yield PlainLines(clock)
         return
     from rich.console import Console  # noqa: PLC0415 - scripts never load it
-    from rich.live import Live  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415 - scripts never load it
 
     console = Console(stderr=True)
     with Live(console=console, transient=True, redirect_stdout=False) as live:
@@ -60,10 +60,10 @@ class Bar:
         self._live = live
 
     def show(self, standing: Standing, limit: str) -> None:
-        from rich.console import Group  # noqa: PLC0415
-        from rich.progress_bar import ProgressBar  # noqa: PLC0415
-        from rich.table import Table  # noqa: PLC0415
-        from rich.text import Text  # noqa: PLC0415
+        from rich.console import Group  # noqa: PLC0415 - scripts never load it
+        from rich.progress_bar import ProgressBar  # noqa: PLC0415 - scripts never load it
+        from rich.table import Table  # noqa: PLC0415 - scripts never load it
+        from rich.text import Text  # noqa: PLC0415 - scripts never load it
 
         done = standing.total - standing.waiting
         first = Table.grid(padding=(0, 1))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,57 +11,29 @@ from typing import Any
 from gradeq.cli import say
 from gradeq.clock import SystemClock
 from gradeq.limiter.reading import Reading, duration
-from gradeq.limiter.state import PoolState
-from gradeq.parked import read_states
+from gradeq.standing import Standing
 from gradeq.store.base import Reading as StoreReading
-from gradeq.store.rows import Backlog
 from gradeq.store.sqlite.lock import current_holder
-
-log = logging.getLogger("gradeq")
 
 
 @dataclass(frozen=True, slots=True)
-class PoolStanding:
-    """One pool at `now_ms`. `reading` is None where no process works, or none has called yet."""
-
-    name: str
-    state: PoolState
-    backlog: Backlog
-    reading: Reading | None
-    now_ms: int
-
-    @property
-    def providers(self) -> tuple[str, ...]:
-        return self.state.providers
-
-    @property
-    def parked_reason(self) -> str | None:
-        return self.state.parked_reason if self.state.is_parked(self.now_ms) else None
-
-    @property
-    def parked_until(self) -> int | None:
-        return self.state.parked_until_ms if self.parked_reason is not None else None
+class PoolStanding(Standing):
+    """A pool, told to people and scripts. It has a reading only while a process works."""
 
     @property
     def held_by(self) -> str | None:
         """What holds it back by more than its ordinary limits, for people."""
         if self.parked_reason is not None:
             return f"parked{until(self.parked_until)}: {self.parked_reason}"
-        state = self.state
-        for ends, what in (
-            (state.gate_until_ms, "the provider asked to wait"),
-            (state.breaker_until_ms, "the provider is overloaded"),
-        ):
-            if ends is not None and ends > self.now_ms:
-                return f"{what}{until(ends)}"
+        if self.gate_until is not None:
+            return f"the provider asked to wait{until(self.gate_until)}"
+        if self.breaker_until is not None:
+            return f"the provider is overloaded{until(self.breaker_until)}"
         return None
 
     @property
     def open_work(self) -> str:
-        papers = say.counted(
-            self.backlog.moving + self.backlog.paused, "paper waits", "papers wait"
-        )
-        return f"{papers} for it"
+        return f"{say.counted(self.open_jobs, 'paper waits', 'papers wait')} for it"
 
     @property
     def how_to_resume(self) -> str:
@@ -78,7 +48,7 @@ class PoolStanding:
     @property
     def is_of_interest(self) -> bool:
         """It has work, or something holds it up."""
-        return self.held_by is not None or self.backlog.moving + self.backlog.paused > 0
+        return self.held_by is not None or self.open_jobs > 0
 
     def told(self) -> dict[str, Any]:
         """For scripts; as GET /api/queue tells it."""
@@ -95,10 +65,6 @@ class PoolStanding:
             "eta_seconds": self.eta_seconds,
             "backlog": asdict(self.backlog),
         }
-
-    @property
-    def eta_seconds(self) -> float | None:
-        return None if self.reading is None else self.reading.eta_seconds(self.backlog.moving)
 
     def lines(self) -> list[str]:
         """For people."""
@@ -137,25 +103,7 @@ def until(wall_ms: int | None) -> str:
 
 async def pool_standings(store: StoreReading, path: Path) -> list[PoolStanding]:
     """Every pool that anything is stored of, by name."""
-    now_ms = SystemClock().now_ms()
-    backlogs = {one.pool: one for one in await store.backlog()}
-    readings = _live(await store.readings(), path)
-    states = read_states(await store.pools())
-    return [
-        PoolStanding(name, state, backlogs.get(name, Backlog(name)), readings.get(name), now_ms)
-        for name, state in sorted(states.items())
-    ]
-
-
-def _live(stored: Mapping[str, Mapping[str, Any]], path: Path) -> dict[str, Reading]:
-    """Readings of a process that is gone are nobody's: the lock says whether it lives."""
-    if current_holder(path) is None:
-        return {}
-    now_ms = SystemClock().now_ms()
-    readings = {}
-    for name, reading in stored.items():
-        try:
-            readings[name] = Reading.from_dict(reading).aged(now_ms)
-        except ValueError as error:
-            log.warning("pool %s: its stored reading cannot be read: %s", name, error)
-    return readings
+    found = await PoolStanding.stored(store, SystemClock().now_ms())
+    # Readings of a process that is gone are nobody's: the lock says whether it lives.
+    is_live = current_holder(path) is not None
+    return found if is_live else [replace(one, reading=None) for one in found]

@@ -22,10 +22,10 @@ def length(text: str) -> int:
 def overlap(text: str, reference: str) -> float | None:
     """The share of the reference's different words, of 3 letters or more, that the text has too.
 
-    None without such words.
+    To two decimals; None without such words.
     """
     wanted = _words(reference)
-    return len(wanted & _words(text)) / len(wanted) if wanted else None
+    return round(len(wanted & _words(text)) / len(wanted), 2) if wanted else None
 
 
 def left_out(traits: Sequence[float], marks: Sequence[float], scale: Scale) -> list[float]:

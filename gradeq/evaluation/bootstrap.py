@@ -46,31 +46,40 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Sample(Generic[T]):
-    """What was observed, one item a paper, in `strata` of units that are drawn as a whole."""
+    """What was observed, one item a paper, in `strata` of units that are drawn as a whole.
 
-    strata: tuple[tuple[tuple[T, ...], ...], ...]
+    Units hold places in `items`, which are all different: small numbers are counted fastest.
+    """
+
+    items: tuple[T, ...]
+    strata: tuple[tuple[tuple[int, ...], ...], ...]
 
     @classmethod
     def of(cls, items: Iterable[tuple[str, T]]) -> Sample[T]:
         """From (question, item) pairs."""
-        questions: dict[str, list[T]] = {}
+        places: dict[T, int] = {}
+        questions: dict[str, list[int]] = {}
         for question, item in items:
-            questions.setdefault(question, []).append(item)
+            questions.setdefault(question, []).append(places.setdefault(item, len(places)))
         if len(questions) >= LEAST_QUESTIONS:
-            return cls((tuple(map(tuple, questions.values())),))
-        return cls(tuple(tuple((one,) for one in papers) for papers in questions.values()))
+            return cls(tuple(places), (tuple(map(tuple, questions.values())),))
+        strata = (tuple((place,) for place in papers) for papers in questions.values())
+        return cls(tuple(places), tuple(strata))
 
     @property
     def n(self) -> int:
-        return self.counts().total()
+        return sum(len(unit) for units in self.strata for unit in units)
 
     def counts(self) -> Counter[T]:
-        return Counter(chain.from_iterable(chain.from_iterable(self.strata)))
+        return self._counted(self.strata)
 
     def drawn(self, rng: Random) -> Counter[T]:
         """As many units as there are, with replacement, in each stratum."""
-        drawn = (rng.choices(units, k=len(units)) for units in self.strata)
-        return Counter(chain.from_iterable(chain.from_iterable(drawn)))
+        return self._counted(rng.choices(units, k=len(units)) for units in self.strata)
+
+    def _counted(self, strata: Iterable[Iterable[tuple[int, ...]]]) -> Counter[T]:
+        found = Counter(chain.from_iterable(chain.from_iterable(strata)))
+        return Counter({self.items[place]: count for place, count in found.items()})
 
 
 def how_drawn(questions: int) -> str:

@@ -12,7 +12,7 @@ from gradeq.evaluation.bootstrap import Figure, Sample, estimated
 from gradeq.evaluation.chance import mcnemar
 from gradeq.evaluation.figures import Pair, Statistic, figures_on
 from gradeq.evaluation.runs import Header, Run
-from gradeq.evaluation.summary import by_grader, by_person
+from gradeq.evaluation.summary import by_grader, by_person, by_rating
 
 Triple = tuple[float, float, float]
 """A person's points, the earlier grader's, this one's."""
@@ -78,21 +78,30 @@ def refuse_other(earlier: Header, now: Header, name: str) -> None:
 
 
 def compared(earlier: Run, run: Run) -> Comparison:
-    """Pure. The runs must have passed `refuse_other`."""
+    """Pure. The runs must have passed `refuse_other`. AUC goes by ratings, the rest by marks."""
     measure = run.headline
     person, grader = by_person(1, measure), by_grader(measure)
-    befores = {one.id: grader(one) for one in earlier.outcomes}
+    rating = by_rating(measure)
+    earlier_ones = {one.id: one for one in earlier.outcomes}
     items: list[tuple[str, Triple]] = []
+    ratings: list[tuple[str, Triple]] = []
     changes: list[Change] = []
     for one in run.outcomes:
-        human, before, now = person(one), befores.get(one.id), grader(one)
-        if human is None or before is None or now is None:
+        was = earlier_ones.get(one.id)
+        human, before, now = person(one), grader(was) if was else None, grader(one)
+        if was is None or human is None or before is None or now is None:
             continue
         items.append((one.question, (human, before, now)))
+        ratings.append((one.question, (human, rating(was) or 0.0, rating(one) or 0.0)))
         if before != now:
             changes.append(Change(one.id, human, before, now))
     figures = figures_on(measure.scale)
-    found = estimated(Sample.of(items), _statistics(figures))
+    ranked = {name: one for name, one in figures.items() if name == "auc"}
+    marked = {name: one for name, one in figures.items() if name != "auc"}
+    found = {
+        **estimated(Sample.of(items), _statistics(marked)),
+        **estimated(Sample.of(ratings), _statistics(ranked)),
+    }
     only_before = sum(before == human != now for _, (human, before, now) in items)
     only_now = sum(now == human != before for _, (human, before, now) in items)
     return Comparison(

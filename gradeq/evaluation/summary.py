@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 
@@ -115,6 +115,21 @@ def by_grader(measure: Measure) -> Value:
     return lambda one: one.grader.get(measure.name)
 
 
+def by_rating(measure: Measure) -> Value:
+    """Of yes or no: how probable a yes is to the grader, by its confidence where it tells one."""
+    low, high = measure.scale.marks[0], measure.scale.marks[-1]
+
+    def rating(one: Outcome) -> float | None:
+        if (given := one.grader.get(measure.name)) is None:
+            return None
+        share = (given - low) / (high - low)
+        if one.confidence is None:
+            return share
+        return one.confidence if share >= 0.5 else 1 - one.confidence
+
+    return rating
+
+
 def paired(outcomes: Iterable[Outcome], one: Value, other: Value) -> list[tuple[str, Pair]]:
     """(question, pair of points) of each paper that both have judged."""
     found = ((each.question, one(each), other(each)) for each in outcomes)
@@ -128,8 +143,11 @@ def paired(outcomes: Iterable[Outcome], one: Value, other: Value) -> list[tuple[
 def _lines(run: Run) -> Iterable[Line]:
     measure = run.headline
     for person in run.people:
-        pair = (by_person(person, measure), by_grader(measure))
-        yield _line(run, f"grader and {_person(run, person)}", *pair)
+        human = by_person(person, measure)
+        line = _line(run, f"grader and {_person(run, person)}", human, by_grader(measure))
+        rated = paired(run.outcomes, human, by_rating(measure))
+        ranked = estimated(Sample.of(rated), {"auc": auc} if measure.scale.is_yes_or_no else {})
+        yield replace(line, figures={**line.figures, **ranked})
     for one, other in combinations(run.people, 2):
         pair = (by_person(one, measure), by_person(other, measure))
         yield _line(run, f"{_person(run, one)} and {_person(run, other)}", *pair)

@@ -42,7 +42,7 @@ class CodedHandler:
     is_priced: bool = False
     model: str | None = None
 
-    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:  # noqa: ARG002
+    def probable_cost(self, paper: Submission, rubric: Rubric) -> float:  # noqa: ARG002 - as every handler
         return 0.0
 
     async def prepare(self, claimed: Claimed) -> Ready | Tried:

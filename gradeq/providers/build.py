@@ -91,7 +91,7 @@ def build_batch_provider(
     reach = _reach(settings, environ)
     if not _has_batch_api(settings, reach.base_url):
         return None
-    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415  # loads httpx
+    from gradeq.providers.batches.assembled import assembled  # noqa: PLC0415 - loads httpx
 
     return assembled(
         settings,
@@ -170,8 +170,8 @@ def _assembled(
     key_name: str,
     credential: Credential | None,
 ) -> Provider:
-    from gradeq.providers.client import HttpProvider  # noqa: PLC0415  # loads httpx
-    from gradeq.providers.http import HttpClient  # noqa: PLC0415
+    from gradeq.providers.client import HttpProvider  # noqa: PLC0415 - loads httpx
+    from gradeq.providers.http import HttpClient  # noqa: PLC0415 - as above
 
     dialect, reserves_output = _dialect(settings, base_url)
     return HttpProvider(
@@ -192,14 +192,14 @@ def _assembled(
 def _dialect(settings: ProviderSettings, base_url: str) -> tuple[Any, bool]:
     """The dialect, and whether whoever speaks it charges `max_tokens` at admission."""
     if settings.kind == "openai":
-        from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415
+        from gradeq.providers.openai import OpenAIDialect, is_openai  # noqa: PLC0415 - only the one in use
 
         return OpenAIDialect(settings.model, base_url), is_openai(base_url)
     if settings.kind == "gemini":
-        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415
+        from gradeq.providers.gemini import GeminiDialect  # noqa: PLC0415 - only the one in use
 
         return GeminiDialect(settings.model), False
-    from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415
+    from gradeq.providers.anthropic import AnthropicDialect  # noqa: PLC0415 - only the one in use
 
     return AnthropicDialect(settings.model), False
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from gradeq.model import DEFAULT_GRADER, DEFAULT_OWNER, GRADING
 from gradeq.outcome import MAX_ATTEMPTS
+
+
+class Kept(StrEnum):
+    """Why another text of a known paper was refused, for people."""
+
+    ARCHIVED = "it is archived; the stored text was kept. Unarchive it first"
+    RELEASED = "its grade is released; the stored text was kept"
+    BY_PERSON = "a person graded it; the stored text and that grade were kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ _Row = dict[str, Any]
 
 def read_papers(raw: Raw) -> list[NewSubmission]:
     """One paper or a list of them. Raises a Problem with what is wrong with the first 20."""
-    told: _Row | list[_Row] = read_json(raw, _Row | list[_Row])  # type: ignore[arg-type]
+    told: _Row | list[_Row] = read_json(raw, _Row | list[_Row])  # type: ignore[arg-type] # a union is no class
     read = [_paper(row, place) for place, row in _rows(told)]
     if flaws := [one for one in read if isinstance(one, Flaw)]:
         raise Problem(

@@ -102,7 +102,7 @@ def _summed(badges: list[Badges]) -> Badges:
     return Badges(**{one.name: sum(c[one.name] for c in counts) for one in fields(Badges)})
 
 
-async def healthz(site: Site) -> Health:  # noqa: ARG001
+async def healthz(site: Site) -> Health:  # noqa: ARG001 - as every endpoint
     """The process lives and answers. Open to everybody."""
     return Health("ok")
 

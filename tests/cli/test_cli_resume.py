@@ -248,7 +248,7 @@ def test_levels_outlive_kills(configured: School):
         if number == 0:
             queued(configured, 60)
         before = graded()
-        until(lambda: graded() >= before + 4, "some are graded")  # noqa: B023
+        until(lambda: graded() >= before + 4, "some are graded")  # noqa: B023 - it is over when `before` changes
         killed(process)
     stats = configured.stats()
     assert stats["requests"] >= 4 * lives

@@ -10,7 +10,7 @@ import subprocess
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ PLACE = f"/courses/{COURSE}/assignments/{ASSIGNMENT}"
 MS = 60_000
 """How long a browser waits for what must happen: the machine may be busy."""
 
-SLOW = {"requests_per_minute": 120, "burst_seconds": 1.0, "start_seconds": 1.0}
-"""Two papers a second: so slow that a teacher sees it, and a test gets in between."""
+SLOW = {"requests_per_minute": 60, "burst_seconds": 1.0, "start_seconds": 1.0}
+"""A paper a second: so slow that a teacher sees it, and a test gets in between."""
 FAST = {"requests_per_minute": 60_000}
 
 expect = playwright.expect
@@ -41,6 +41,7 @@ class Daemon:
         self.folder = school.folder
         self._words = ("serve", "--db", "day.db", "--json", *school.provider, *options)
         self._process: subprocess.Popen[str] | None = None
+        self._listening: threading.Thread | None = None
         self._said: list[str] = []
         self._port = 0
         self.url = ""
@@ -81,14 +82,15 @@ class Daemon:
             await self._ended()
 
     async def _ended(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        await asyncio.to_thread(process.wait, 60)
-        await asyncio.to_thread(self._listening.join)
-        process.stdout.close()
-        process.stderr.close()
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        assert self._listening is not None
+        with self._process:  # closes what it said
+            self._process.wait(60)
+            self._listening.join()
+        self._process = None
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds, read beside the daemon."""
@@ -113,7 +115,6 @@ class Day:
     school: School
     daemon: Daemon
     browser: playwright.Browser
-    people: list[Browsed] = field(default_factory=list)
 
     @property
     def page(self) -> str:
@@ -125,7 +126,6 @@ class Day:
         context = await self.browser.new_context(locale="en-GB", **options)
         browsed = Browsed(await context.new_page())
         browsed.page.set_default_timeout(MS)
-        self.people.append(browsed)
         return browsed
 
     async def teacher(self, name: str = "Ms Lee", **options: Any) -> Browsed:
@@ -148,8 +148,8 @@ class Day:
         await sign_in(browsed, link)
         return browsed
 
-    async def counts(self) -> list[int]:
-        """Calls of each paper that cost tokens, however often it was called."""
+    async def calls(self) -> list[int]:
+        """How often each paper was called for, at the price of tokens."""
         return list((await asyncio.to_thread(self.school.calls)).values())
 
     async def settings(self, **changes: Any) -> None:
@@ -158,7 +158,7 @@ class Day:
     async def called(self, calls: int) -> None:
         """Return when the provider has been asked so often."""
         async with asyncio.timeout(60):
-            while sum(await self.counts()) < calls:
+            while sum(await self.calls()) < calls:
                 await asyncio.sleep(0.05)
 
     async def stock(self, rows: Sequence[Mapping[str, object]]) -> list[int]:
@@ -237,9 +237,18 @@ async def order(browsed: Browsed, papers: int) -> None:
     await expect(page.locator("#told")).to_contain_text(f"{papers:,} papers are queued", timeout=MS)
 
 
+async def counts(browsed: Browsed, *kinds: str) -> tuple[int, ...]:
+    """What the badges show, all of them in one moment."""
+    shown: dict[str, str] = await browsed.page.evaluate(
+        """() => Object.fromEntries(Array.from(document.querySelectorAll("[data-count]"),
+             (one) => [one.dataset.count, one.dataset.value]))"""
+    )
+    return tuple(int(shown.get(kind, 0)) for kind in kinds)
+
+
 async def count(browsed: Browsed, kind: str) -> int:
-    badge = browsed.page.locator(f'[data-count="{kind}"]')
-    return int(await badge.get_attribute("data-value") or 0) if await badge.count() else 0
+    [shown] = await counts(browsed, kind)
+    return shown
 
 
 async def counted(browsed: Browsed, kind: str, number: int) -> None:

@@ -11,8 +11,8 @@ from day_kit import (
     MS,
     SLOW,
     a_class,
-    count,
     counted,
+    counts,
     expect,
     order,
     school_day,
@@ -43,7 +43,7 @@ async def test_a_page_outlives_a_kill(tmp_path: Path, browser: playwright.Browse
         before = day.daemon.grades_by_paper()
         assert 0 < sum(before.values()) < PAPERS
         await teacher.shows("#live", "No answer from gradeq; this may be old")
-        assert await count(teacher, "graded") + await count(teacher, "submitted") == PAPERS
+        assert sum(await counts(teacher, "graded", "submitted")) == PAPERS
 
         await day.settings(**FAST)
         await day.daemon.start()
@@ -55,7 +55,7 @@ async def test_a_page_outlives_a_kill(tmp_path: Path, browser: playwright.Browse
 
         assert day.daemon.grades_by_paper() == {f"p{n}": 1 for n in range(PAPERS)}
         # Only those whose calls were on their way may have been asked about twice.
-        calls = await day.counts()
+        calls = await day.calls()
         assert len(calls) == PAPERS
         assert sum(calls) <= PAPERS + AT_ONCE
         assert max(calls) <= 2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browsing import PAGE_IN_BROWSER, Browsed, playwright
-from day_kit import FAST, MS, Day, a_class, add_papers, count, expect, order, school_day
+from day_kit import FAST, MS, Day, a_class, add_papers, count, counts, expect, order, school_day
 
 pytestmark = [*PAGE_IN_BROWSER, pytest.mark.timeout(600)]
 
@@ -24,7 +24,7 @@ async def test_a_class_without_scripts(tmp_path: Path, browser: playwright.Brows
         await page.get_by_label(f"All {PAPERS} papers of this tab").check()
         await order(teacher, PAPERS)
         await shows_by_reloading(teacher, "graded", PAPERS)
-        assert await day.counts() == [1] * PAPERS
+        assert await day.calls() == [1] * PAPERS
         await review(teacher)
         await release_and_take_back(day, teacher)
 
@@ -55,12 +55,15 @@ async def release_and_take_back(day: Day, teacher: Browsed) -> None:
         await page.get_by_label(f"Choose {student}").check()
     await page.get_by_role("button", name="Release").click()
     await expect(page.locator("#told")).to_have_text("3 papers are released.", timeout=MS)
-    assert (await count(teacher, "graded"), await count(teacher, "released")) == (2, 3)
+    assert await counts(teacher, "graded", "released") == (2, 3)
     await page.get_by_label("Choose Student 03").check()
     await page.get_by_role("button", name="Release").click()
     await expect(page.locator(".undo")).to_contain_text("Released by mistake?", timeout=MS)
-    await page.get_by_role("button", name="Take it back").click()
+    await expect(page.locator(".undo")).to_be_focused(timeout=MS)
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Take it back")).to_be_focused(timeout=MS)
+    await page.keyboard.press("Enter")
     await expect(page.locator("#told")).to_contain_text("Taken back", timeout=MS)
-    assert (await count(teacher, "graded"), await count(teacher, "released")) == (2, 3)
+    assert await counts(teacher, "graded", "released") == (2, 3)
     released = "SELECT external_id FROM submissions WHERE status = 'released' ORDER BY id"
     assert day.daemon.rows(released) == [("p0",), ("p1",), ("p2",)]

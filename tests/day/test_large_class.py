@@ -38,7 +38,7 @@ async def test_a_large_class_is_chosen_sorted_searched_and_graded(
         await teacher.shows("#chosen", "5,000 chosen")
         await order(teacher, 5000)
         await badges_move_without_a_storm(teacher)
-        assert await day.counts() == [1] * PAPERS
+        assert await day.calls() == [1] * PAPERS
         assert teacher.complaints == []
 
 

@@ -15,6 +15,7 @@ from day_kit import (
     add_papers,
     count,
     counted,
+    counts,
     expect,
     order,
     school_day,
@@ -61,7 +62,7 @@ async def grading_goes_on(day: Day, back: Browsed) -> None:
     await back.page.goto(day.page)
     await back.is_live()
     await stays_loaded(back)
-    graded, submitted = await count(back, "graded"), await count(back, "submitted")
+    graded, submitted = await counts(back, "graded", "submitted")
     assert graded + submitted == PAPERS
     assert 3 < submitted < PAPERS
     await expect(back.page.locator("#running progress")).to_have_attribute("max", "30")
@@ -80,7 +81,7 @@ async def the_class_is_graded(day: Day, back: Browsed) -> None:
     await expect(back.page.locator("#running")).to_have_count(0, timeout=MS)
     await expect(back.page.locator("tr[data-paper]")).to_have_count(3, timeout=MS)
     await was_not_reloaded(back)
-    assert await day.counts() == [1] * 30
+    assert await day.calls() == [1] * 30
 
 
 async def review_by_keyboard(day: Day, back: Browsed) -> None:

@@ -78,4 +78,4 @@ async def both_order_at_once(day: Day, lee: Browsed, may: Browsed) -> None:
     for one in (lee, may):
         await counted(one, "submitted", 0)
         await counted(one, "graded", OLD - 1 + NEW)
-    assert await day.counts() == [1] * (OLD + NEW)
+    assert await day.calls() == [1] * (OLD + NEW)

@@ -97,9 +97,9 @@ class SameTime(ManualClock):
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__()
-        self.now_ms = clock.now_ms  # type: ignore[method-assign]
-        self.monotonic = clock.monotonic  # type: ignore[method-assign]
-        self.sleep = clock.sleep  # type: ignore[method-assign]
+        self.now_ms = clock.now_ms
+        self.monotonic = clock.monotonic
+        self.sleep = clock.sleep
 
 
 class BatchApi:

@@ -69,7 +69,7 @@ async def test_what_was_sent_is_kept_to_the_letter(nights: NightMaker) -> None:
         await night.until_over(batch.id)
         [attempt] = await night.engine.store.attempts(batch.job_ids[0])
         assert attempt.answer_use == "applied"
-        rows = await night.engine.store._read(  # type: ignore[attr-defined]
+        rows = await night.engine.store._read(
             lambda tx: tx.conn.execute("SELECT sent FROM answers").fetchall()
         )
         assert [row[0] for row in rows] == [posted.entries[0].prompt.user]
@@ -204,7 +204,7 @@ async def test_an_own_grader_has_no_night(nights: NightMaker) -> None:
         with pytest.raises(ConflictError, match="'words' has no batch API"):
             await engine.submit(essays(1), grader="words", when="overnight")
         with pytest.raises(ConfigError, match="'now' or 'overnight'"):
-            await engine.submit(essays(1), grader="words", when="tomorrow")  # type: ignore[arg-type]
+            await engine.submit(essays(1), grader="words", when="tomorrow")
         assert await engine.store.batches() == []
 
 

@@ -108,3 +108,18 @@ def test_confidence_is_held_against_being_right():
     # Of 30 right papers 20 have more confidence than each wrong one, the other 10 as much.
     assert found.auc.value == pytest.approx((20 + 10 / 2) / 30)
     assert summarised(run(paper(0, 2.0, 2.0))).confidence is None
+
+
+def test_a_sure_yes_ranks_above_an_unsure_one():
+    yes_or_no = Measure("claim", Scale((0.0, 2.0), ("no", "yes")), ("claim",))
+    told = [(2.0, 2.0, 0.9), (2.0, 0.0, 0.6), (0.0, 2.0, 0.7), (0.0, 0.0, 0.8)]
+    papers = [
+        replace(paper(n, person, grader), confidence=confidence)
+        for n, (person, grader, confidence) in enumerate(told)
+    ]
+    rated = Run(replace(HEADER, measures=(yes_or_no,)), tuple(papers))
+    # Yes is 0.9 and 0.4 probable for the right ones, 0.7 and 0.2 for the wrong ones.
+    assert summarised(rated).headline["auc"].value == 3 / 4
+    unsure = Run(rated.header, tuple(replace(one, confidence=None) for one in papers))
+    assert summarised(unsure).headline["auc"].value == 2 / 4
+    assert compared(unsure, rated).differences["auc"].value == 1 / 4

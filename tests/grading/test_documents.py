@@ -330,7 +330,7 @@ def test_an_unknown_suffix(tmp_path: Path) -> None:
     assert problem.startswith("grades.xlsx: .xlsx files cannot be read; gradeq reads")
 
 
-class _Locked(type(Path())):  # type: ignore[misc]
+class _Locked(type(Path())):
     """A file whose owner lets nobody read it; root could read a real one."""
 
     def read_bytes(self) -> bytes:

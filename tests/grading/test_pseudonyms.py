@@ -17,7 +17,7 @@ PSEUDONYMS = Pseudonyms(b"secret")
 
 def redacted(text: str, student: str = "", **submission: object) -> str:
     """With the pseudonym shown as @."""
-    paper = a_submission(text, student=student, **submission)  # type: ignore[arg-type]
+    paper = a_submission(text, student=student, **submission)
     alias = PSEUDONYMS.of(paper)
     return redact(normalise(text), paper, alias).text.replace(alias.pseudonym, "@")
 
@@ -150,7 +150,7 @@ def test_no_full_name_is_left_in_what_is_sent(
 ) -> None:
     name = unicodedata.normalize("NFC", " ".join(parts))
     assume(not {"student", "paper", "test", "user"} & set(name.casefold().split()))
-    written = spelled(name)  # type: ignore[operator]
+    written = spelled(name)
     words.insert(data.draw(st.integers(0, len(words))), written)
     user = prepared(" ".join(words), student=name, external_id="x-1").prompt.user
     assert name.casefold() not in user.casefold()

@@ -204,7 +204,7 @@ def test_a_bad_latency_is_explained(text: str) -> None:
 )
 def test_settings_that_cannot_be_used_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(values)) if "fail" not in values else "failure"):
-        SimulatorSettings(**values)  # type: ignore[arg-type]
+        SimulatorSettings(**values)
 
 
 def test_settings_are_patched_by_name() -> None:

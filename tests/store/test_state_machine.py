@@ -35,7 +35,7 @@ class OnSqlite:
 
     def teardown(self) -> None:
         try:
-            super().teardown()  # type: ignore[misc]
+            super().teardown()
         finally:
             self.kept.close()
 

@@ -184,7 +184,7 @@ async def test_many_streams_share_one_reading(shared: tuple[Service, Feed]) -> N
         calls += 1
         return list(await events(after, limit))
 
-    resting.engine.store.events = counted  # type: ignore[method-assign,assignment]
+    resting.engine.store.events = counted
 
     async def watch() -> float:
         async with resting.events() as told:

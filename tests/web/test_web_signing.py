@@ -188,7 +188,7 @@ async def test_only_hashes_are_on_disk(school: School, browser: httpx.AsyncClien
     await signed_in(browser, await school.link(BO))
     secrets = [one.partition(".")[2] for one in (link, token, *browser.cookies.values())]
     assert len(secrets) == 3
-    database = school.service.engine.store.path  # type: ignore[attr-defined]
+    database = school.service.engine.store.path
     for file in (database, database.with_name(database.name + "-wal")):
         content = file.read_bytes()
         for secret in secrets:

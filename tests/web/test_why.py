@@ -184,3 +184,14 @@ async def test_german_pages_say_it_in_german(service: Service, desk: Desk) -> No
         page = (await service.client.get(path, headers={"Accept-Language": "de"})).text
         for text in texts:
             assert text in re.sub(r"\s+", " ", page), (path, text)
+
+
+async def test_a_text_that_was_kept_is_told_in_german(resting: Service) -> None:
+    [paper] = await resting.add("x")
+    await resting.client.post("/api/submissions/archive", json={"submission_ids": [paper]})
+    answer = await resting.client.post(
+        "/courses/biology/assignments/sleep/add",
+        files={"files": ("class.csv", b"id,text\np1,other\n")},
+        headers={"Accept-Language": "de"},
+    )
+    assert "sie liegt im Archiv; der gespeicherte Text bleibt" in answer.text

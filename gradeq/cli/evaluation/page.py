@@ -79,7 +79,7 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
         simulated=SIMULATED if summary.run.header.simulated else "",
         ruler=RULER,
         spent=spent(summary),
-        names=[name for name in NAMES if name in summary.headline],
+        names=[name for name in NAMES if _is_told(summary, name)],
         reasons=list(why_missing(summary.lines)),
         plots=list(_plots(summary)),
         differences=drawn,
@@ -87,6 +87,13 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
         far=far[:_MOST_PAPERS],
         far_count=len(far),
         mark=summary.run.headline.scale.name_of,
+    )
+
+
+def _is_told(summary: Summary, name: str) -> bool:
+    """A figure that nobody has is no row; why it is missing stands below."""
+    return any(
+        name in line.figures and line.figures[name].value is not None for line in summary.lines
     )
 
 
@@ -134,11 +141,11 @@ def _judged(
 
 
 def _far(run: Run, papers: Sequence[Graded]) -> Iterator[Far]:
-    """The farthest apart first."""
+    """The farthest apart first; of those alike the ones that the grader was surest of."""
     measure = run.headline
     graded = {one.outcome.id: one for one in papers}
     apart = [one for one in _judged(run.outcomes, measure) if one[1] != one[2]]
-    for outcome, person, grader in sorted(apart, key=lambda one: -abs(one[1] - one[2])):
+    for outcome, person, grader in sorted(apart, key=_how_far, reverse=True):
         paper = graded[outcome.id]
         yield Far(
             id=outcome.id,
@@ -149,6 +156,11 @@ def _far(run: Run, papers: Sequence[Graded]) -> Iterator[Far]:
             text=_cut(paper.text),
             said=_cut(paper.said),
         )
+
+
+def _how_far(one: tuple[Outcome, float, float]) -> tuple[float, float]:
+    outcome, person, grader = one
+    return abs(person - grader), outcome.confidence or 0.0
 
 
 def _cut(text: str) -> str:

@@ -92,7 +92,8 @@ def compared_lines(comparison: Comparison) -> Iterator[str]:
         if changes:
             yield f"  {title}: {_some(one.earlier, changes)}"
     rows: list[Sequence[str]] = [("", "earlier", "now", "difference [95 %]")]
-    for name, figure in one.differences.items():
+    known = {name: each for name, each in one.differences.items() if each.value is not None}
+    for name, figure in known.items():
         before, now = one.before[name], one.now[name]
         plain = [told(name, Figure(each.n, each.value)) for each in (before, now)]
         rows.append((NAMES[name], *plain, told(name, figure, is_difference=True)))
@@ -206,9 +207,11 @@ def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Numbers, null where undefined; `intervals` and `undefined` by name."""
     return {
         "n": next((one.n for one in figures.values()), 0),
-        **{name: one.value for name, one in figures.items()},
+        **{name: _rounded(one.value) for name, one in figures.items()},
         "intervals": {
-            name: [one.low, one.high] for name, one in figures.items() if one.low is not None
+            name: [_rounded(one.low), _rounded(one.high)]
+            for name, one in figures.items()
+            if one.low is not None
         },
         "undefined": {name: one.why for name, one in figures.items() if one.why},
     }
@@ -217,7 +220,14 @@ def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
 def _number(figure: Figure | None) -> dict[str, Any] | None:
     if figure is None or figure.value is None:
         return None
-    return {"value": figure.value, "interval": [figure.low, figure.high]}
+    return {
+        "value": _rounded(figure.value),
+        "interval": [_rounded(figure.low), _rounded(figure.high)],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
 
 
 def _sure_json(found: ByConfidence) -> dict[str, Any]:

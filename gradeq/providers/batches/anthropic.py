@@ -94,7 +94,7 @@ class AnthropicBatches(HttpBatches[AnthropicForm]):
     max_entries = 100_000
     max_bytes = 256_000_000 - FRAME_BYTES
 
-    async def post(self, intent: str, entries: Sequence[Entry]) -> str | Failure:  # noqa: ARG002
+    async def post(self, intent: str, entries: Sequence[Entry]) -> str | Failure:  # noqa: ARG002 - as every BatchProvider
         form = self._entries.form
         encoded = await self._entries.encoded_all(entries, form)
         parts = [b'{"requests":[', *_joined(encoded), b"]}"]
@@ -104,7 +104,7 @@ class AnthropicBatches(HttpBatches[AnthropicForm]):
         self._entries.posted(batch.id, form)
         return batch.id
 
-    async def find(self, intent: str, *, since_ms: int, entries: int) -> list[str] | Failure:  # noqa: ARG002
+    async def find(self, intent: str, *, since_ms: int, entries: int) -> list[str] | Failure:  # noqa: ARG002 - as every BatchProvider
         since = since_ms - CLOCK_SKEW_MS
         found = await self._client.newest(
             self.path, Page[_Batch], "after_id", lambda batch: batch.created_ms < since

@@ -131,7 +131,7 @@ class OpenAIBatches(HttpBatches[OpenAIForm]):
         self._entries.posted(batch.id, form)
         return batch.id
 
-    async def find(self, intent: str, *, since_ms: int, entries: int) -> list[str] | Failure:  # noqa: ARG002
+    async def find(self, intent: str, *, since_ms: int, entries: int) -> list[str] | Failure:  # noqa: ARG002 - as every BatchProvider
         since = (since_ms - CLOCK_SKEW_MS) / 1000
         found = await self._client.newest(
             self.path, Page[_Batch], "after", lambda batch: batch.created_at < since

@@ -42,7 +42,7 @@ class Simulator:
         self._host = host
         self._port = port
         self._clock = clock or SystemClock()
-        rng = rng or random.Random(settings.seed)  # noqa: S311
+        rng = rng or random.Random(settings.seed)  # noqa: S311 - made-up faults, not secrets
         self._service = Service(settings, self._clock, rng)
         self._connections = Connections()
         self._sleeping: set[asyncio.Future[None]] = set()

@@ -51,7 +51,7 @@ class Service:
         self._clock = clock
         self._rng = rng
         # A stream of its own, so that waiting times do not shift which calls fail.
-        self._latency_rng = random.Random(rng.random())  # noqa: S311
+        self._latency_rng = random.Random(rng.random())  # noqa: S311 - made-up times, not secrets
         self._started = clock.monotonic()
         self._date = (-1, b"")
         self._anthropic = Anthropic(marker)
@@ -63,7 +63,7 @@ class Service:
         self._accounts: dict[tuple[str, str, str], Account] = {}
         self._shared: dict[tuple[str, str], dict[Meter, TokenBucket]] = {}
         # Another stream of its own: what happens in batches shifts nothing outside them.
-        batch_rng = random.Random(f"batches {settings.seed}")  # noqa: S311
+        batch_rng = random.Random(f"batches {settings.seed}")  # noqa: S311 - made-up times, not secrets
         self._batches = BatchDesk(self, self._anthropic, self._openai, clock, batch_rng)
         self._adopt(settings)
 

@@ -52,7 +52,7 @@ class Hopper(aiosqlite.Connection):
 
     async def hop(self, work: Callable[..., T], *args: Any) -> T:
         """Run `work(connection, *args)`; it goes on to its end even if the caller is cancelled."""
-        hop = self._execute(work, self._conn, *args)  # type: ignore[no-untyped-call]
+        hop = self._execute(work, self._conn, *args)  # type: ignore[no-untyped-call] # aiosqlite
         task = asyncio.ensure_future(hop)
         result: T = await asyncio.shield(task)
         return result

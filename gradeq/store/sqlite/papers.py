@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from gradeq.errors import ConflictError
 from gradeq.model import Cancelled, NewSubmission, SubmissionStatus
-from gradeq.store.orders import Added, Skipped
+from gradeq.store.orders import Added, Kept, Skipped
 from gradeq.store.rows import TAKE_BACK_SECONDS
 from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
@@ -119,14 +119,12 @@ def _replace_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
     return Added(known["id"], paper.external_id, "replaced")
 
 
-def _why_not_replaced(known: sqlite3.Row) -> str:
+def _why_not_replaced(known: sqlite3.Row) -> Kept | None:
     if known["archived_at"] is not None:
-        return "it is archived; the stored text was kept. Unarchive it first"
+        return Kept.ARCHIVED
     if known["status"] == "released":
-        return "its grade is released; the stored text was kept"
-    if known["by_person"]:
-        return "a person graded it; the stored text and that grade were kept"
-    return ""
+        return Kept.RELEASED
+    return Kept.BY_PERSON if known["by_person"] else None
 
 
 def _cancel_job(tx: Tx, submission_id: int, why: Cancelled) -> None:
@@ -145,12 +143,7 @@ def archive(tx: Tx, ids: Sequence[int]) -> list[Skipped]:
             skipped.append(not_found(row["wanted"]))
         elif row["archived_at"] is None:
             tx.run("submission_archive", id=row["id"], now=tx.now)
-            tx.run(
-                "job_cancel_of_submission",
-                submission_id=row["id"],
-                now=tx.now,
-                reason=Cancelled.ARCHIVED,
-            )
+            _cancel_job(tx, row["id"], Cancelled.ARCHIVED)
     return skipped
 
 
@@ -173,12 +166,7 @@ def release(tx: Tx, ids: Sequence[int], by: str) -> list[Skipped]:
             skipped.append(archived(row["id"]))
         elif row["status"] == SubmissionStatus.GRADED:
             tx.run("submission_release", id=row["id"], by=by, now=tx.now)
-            tx.run(
-                "job_cancel_of_submission",
-                submission_id=row["id"],
-                now=tx.now,
-                reason=Cancelled.RELEASED,
-            )
+            _cancel_job(tx, row["id"], Cancelled.RELEASED)
         elif row["status"] != SubmissionStatus.RELEASED:
             skipped.append(Skipped(row["id"], "not_graded", f"it is {row['status']}, not graded"))
     return skipped

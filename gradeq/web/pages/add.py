@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from gradeq.errors import GradeqError, NotFoundError
 from gradeq.grading.documents import READABLE, Papers, read_sent
-from gradeq.store.orders import Added
+from gradeq.store.orders import Added, Kept
 from gradeq.web.api_papers import IMPORT_LIMIT, MOST_PAPERS
 from gradeq.web.bodies import NewPlace
 from gradeq.web.intake import converted
@@ -22,6 +23,8 @@ from gradeq.web.visit import Visit
 _CHANGES = ("refused", "replaced", "created", "unchanged")
 _MOST_SHOWN = 200
 _MEGABYTE = 1 << 20
+_KEPT = MappingProxyType({one.value: one.name.lower() for one in Kept})
+"""The words for why a text was kept, by what the store says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ async def add(visit: Visit) -> Response:
     finally:
         await form.close()
     if "hx-request" in visit.request.headers:
-        return visit.show("added.html", taken=taken)
+        return visit.show("added.html", taken=taken, kept=_KEPT)
     return _page(visit, course, assignment, taken, is_empty=not sent)
 
 
@@ -112,6 +115,7 @@ def _page(
         course=course,
         assignment=assignment,
         taken=taken,
+        kept=_KEPT,
         is_empty=is_empty,
         readable=READABLE,
         most_bytes=IMPORT_LIMIT,

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gradeq.errors import ChangedError, ConflictError, GradeqError
 from gradeq.model import JobState, Submission
+from gradeq.store.orders import Skipped
 from gradeq.store.rows import Seen
 from gradeq.web.grade_edits import Start, blank
 from gradeq.web.pages.review import Opened, opened_at, render
@@ -80,7 +81,7 @@ async def _release(visit: Visit, opened: Opened) -> Response:
     await _review(visit, opened)
     refused = await visit.site.engine.release([opened.paper.id], await visit.name())
     if refused:
-        raise ConflictError(f"submission {opened.paper.id} was not released: {refused[0].reason}")
+        raise ConflictError(_told(visit, "review.not_released", refused[0]))
     return _go_on(visit, opened, undo=opened.paper.id)
 
 
@@ -107,10 +108,13 @@ async def take_back(visit: Visit) -> Response:
 async def _take_back(visit: Visit, opened: Opened) -> Response:
     ids, refused = await take_back_with(visit, opened.paper.id)
     if refused:
-        raise ConflictError(
-            f"the release of submission {refused[0].submission_id} stands: {refused[0].reason}"
-        )
+        raise ConflictError(_told(visit, "review.stands", refused[0]))
     return _stay(visit, opened, told=visit.words.text("undo.taken_back", n=len(ids)))
+
+
+def _told(visit: Visit, what: str, skipped: Skipped) -> str:
+    """That it was not done, and why."""
+    return visit.words.text(what, why=visit.words.text(f"skipped.{skipped.code}"))
 
 
 async def retry(visit: Visit) -> Response:
