@@ -62,7 +62,12 @@ def command(
 
 def _say_what_grades(config: Config) -> None:
     if not config.providers:
-        say.warn(["No provider is configured: this daemon takes papers and grades none."])
+        say.warn(
+            [
+                "No provider is configured: no model grades here, only --grader lexical, by words "
+                "and provisionally."
+            ]
+        )
         return
     provider = default_provider(config)
     if provider.kind == SIMULATED:

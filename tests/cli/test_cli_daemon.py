@@ -164,4 +164,4 @@ def test_a_daemon_without_a_provider_takes_papers(school: School):
     assert refused.code == 2
     assert "no grader" in refused.err
     process.send_signal(signal.SIGTERM)
-    assert "grades none" in ended(process).err
+    assert "no model grades here" in ended(process).err

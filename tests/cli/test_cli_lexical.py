@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
-from cli_kit import RUBRIC, gradeq, jsonl
+from cli_kit import RUBRIC, ended, gradeq, jsonl, start
 
 WITH_REFERENCE = RUBRIC.replace(
     "[[criteria]]",
@@ -73,6 +74,17 @@ def test_a_rubric_without_a_reference_is_refused_before_anything_is_stored(folde
     assert typed.code == 2
     assert "neither a reference answer nor key points" in typed.err
     assert not Path("gradeq.db").exists()
+
+
+def test_a_daemon_without_a_provider_grades_so(folder: Path) -> None:
+    process = start("serve", "--port", 0, "--json", cwd=folder)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    assert gradeq("import", "papers.csv", "--rubric", "rubric.toml").code == 0
+    typed = gradeq("grade", "--grader", "lexical", "--wait", "--json")
+    assert typed.told["graded"] == 2, typed.err
+    process.send_signal(signal.SIGTERM)
+    assert ended(process).code == 0
 
 
 def test_step_by_step_the_same(folder: Path) -> None:
