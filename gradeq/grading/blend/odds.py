@@ -1,0 +1,81 @@
+"""What a model finds probable, read where it wrote the digits of its answer."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+from gradeq.grading.lexical.judge import Heard, value_of
+from gradeq.grading.rubric import Level
+from gradeq.providers.logprobs import SpokenToken
+
+TRUST = 0.5
+"""What the model's log-odds count, beside 1 for those of the words. Chosen and not fitted: no model
+larger than 135M was at hand. Models say what they think too surely, so that they count half."""
+
+_SUREST = 0.98
+"""A model's opinion that is nearer to 1, or 1 minus this to 0, counts as this."""
+
+_UNSEEN = 1e-6
+"""Of a level that is not among the tokens told."""
+
+_VALUE = re.compile(r':\s*"?\s*([1-9])(?=\s*"?\s*[,}])')
+_DIGIT = re.compile(r'[\s":]*([1-9])[\s",}]*')
+
+
+def level_chances(
+    tokens: Sequence[SpokenToken], asked: Mapping[str, Mapping[str, Level]]
+) -> dict[str, dict[str, float]] | None:
+    """For each criterion the probability of each of its digits; together they are 1.
+
+    None where the tokens are no answer to what was asked. Tokens may be cut anywhere, as long as
+    each digit is whole.
+    """
+    text = "".join(token.text for token in tokens)
+    start, end = text.find("{"), text.rfind("}") + 1
+    try:
+        said = {key: str(value) for key, value in json.loads(text[start:end]).items()}
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    places = [start + match.start(1) for match in _VALUE.finditer(text[start:end])]
+    if said.keys() != asked.keys() or len(places) != len(said):
+        return None
+    if any(said[id] not in levels for id, levels in asked.items()):
+        return None
+    return {
+        id: _normalised(_at(tokens, place), asked[id])
+        for id, place in zip(said, places, strict=True)
+    }
+
+
+def heard(chances: Mapping[str, float], levels: Mapping[str, Level], model: str) -> Heard:
+    """The expected share of the best level's points as log-odds, half believed."""
+    steps = list(levels.values())
+    share = math.fsum(chances[digit] * value_of(one, steps) for digit, one in levels.items())
+    share = min(max(share, 1 - _SUREST), _SUREST)
+    told = ", ".join(f"{one.name} {chances[digit]:.0%}" for digit, one in levels.items())
+    remark = f"The model {model} finds probable: {told}."
+    return Heard(TRUST * math.log(share / (1 - share)), remark)
+
+
+def _at(tokens: Sequence[SpokenToken], place: int) -> Mapping[str, float]:
+    """The probabilities of the token that covers this character; it is in one of them."""
+    end = 0
+    for token in tokens:
+        end += len(token.text)
+        if place < end:
+            return token.chances
+    return {}
+
+
+def _normalised(chances: Mapping[str, float], levels: Mapping[str, Level]) -> dict[str, float]:
+    """Of the digits alone: it does not matter how probable anything else was."""
+    found = dict.fromkeys(levels, _UNSEEN)
+    for token, chance in chances.items():
+        match = _DIGIT.fullmatch(token)
+        if match and match[1] in found:
+            found[match[1]] += chance
+    total = math.fsum(found.values())
+    return {digit: chance / total for digit, chance in found.items()}
