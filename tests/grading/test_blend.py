@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gradeq.grading.blend.grader import BlendGrader
-from gradeq.grading.blend.odds import heard, level_chances
+from gradeq.grading.blend.odds import SUREST, TRUST, heard, level_chances
 from gradeq.grading.blend.question import MOST_LEVELS, digits, level_question
 from gradeq.grading.lexical.grader import LexicalGrader
 from gradeq.grading.lexical.judge import steps_of
@@ -232,11 +232,11 @@ def test_agreement_makes_surer_and_contradiction_less_sure() -> None:
 
 
 def test_neither_side_can_be_overruled_without_end() -> None:
-    """However sure a model is, it counts as 98 in 100, and half."""
+    """However sure a model is, it counts as 95 in 100, and half."""
     sure, surest = (
-        heard({"2": chance, "1": 1 - chance}, MET, "m").log_odds for chance in (0.98, 1 - 1e-9)
+        heard({"2": chance, "1": 1 - chance}, MET, "m").log_odds for chance in (SUREST, 1 - 1e-9)
     )
-    assert sure == pytest.approx(surest) == pytest.approx(0.5 * math.log(0.98 / 0.02))
+    assert sure == pytest.approx(surest) == pytest.approx(TRUST * math.log(0.95 / 0.05))
     assert heard({"2": 0.5, "1": 0.5}, MET, "m").log_odds == 0
 
 

@@ -15,8 +15,9 @@ TRUST = 0.5
 """What the model's log-odds count, beside 1 for those of the words. Chosen and not fitted: no model
 larger than 135M was at hand. Models say what they think too surely, so that they count half."""
 
-_SUREST = 0.98
-"""A model's opinion that is nearer to 1, or 1 minus this to 0, counts as this."""
+SUREST = 0.95
+"""A surer opinion of the model, either way, counts as this: then it moves the log-odds by 1.5 and
+the words, which move them by 4.5 from end to end, still have their say."""
 
 _UNSEEN = 1e-6
 """Of a level that is not among the tokens told."""
@@ -54,7 +55,7 @@ def heard(chances: Mapping[str, float], levels: Mapping[str, Level], model: str)
     """The expected share of the best level's points as log-odds, half believed."""
     steps = list(levels.values())
     share = math.fsum(chances[digit] * value_of(one, steps) for digit, one in levels.items())
-    share = min(max(share, 1 - _SUREST), _SUREST)
+    share = min(max(share, 1 - SUREST), SUREST)
     told = ", ".join(f"{one.name} {chances[digit]:.0%}" for digit, one in levels.items())
     remark = f"The model {model} finds probable: {told}."
     return Heard(TRUST * math.log(share / (1 - share)), remark)
