@@ -117,6 +117,7 @@ async def test_the_web_application_of_the_tutorial_answers(
     assert answer.json() == {"courses": [], "next": None}
 
 
+@pytest.mark.slow
 def test_a_school_without_a_key_measures_what_the_tutorial_shows(tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "science" / "answers.csv", tmp_path)
     page = text_of(SCHOOL)

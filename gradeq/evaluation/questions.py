@@ -43,7 +43,13 @@ class Task:
 
 
 def by_rubric(labelled: Labelled, papers: Sequence[LabelledPaper], rubric: Rubric) -> list[Task]:
-    """All of them by the same one."""
+    """All of them by the same one. Raises InputError for papers whose mark it gives away."""
+    known = {example.text.strip() for example in rubric.examples}
+    shown = "is a graded example in the rubric, so that its mark is no secret: take it out here"
+    problems = [
+        one.record.problem("text", shown) for one in papers if one.paper.text.strip() in known
+    ]
+    refuse(labelled.name, problems)
     return [Task(f"{labelled.name} by {rubric.name}", rubric, tuple(papers))]
 
 

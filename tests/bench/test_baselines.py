@@ -43,6 +43,7 @@ def test_twelve_retries_lose_fewer_papers_and_are_refused_as_often() -> None:
     assert many.refused_share > 0.9
 
 
+@pytest.mark.slow
 def test_the_sdk_behind_5_workers_leaves_most_of_a_large_account_unused() -> None:
     run = try_rival("SDK x 5", SCENARIOS["large account"], seed=1)
     assert run.efficiency < 0.1

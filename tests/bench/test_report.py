@@ -43,6 +43,7 @@ def test_a_trace_shows_the_provider_s_view_and_the_limiter_s() -> None:
     assert set(trace.believed[-1][1]) == set(trace.limits)
 
 
+@pytest.mark.slow
 def test_the_same_run_makes_the_same_picture(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     from bench.limiter.plot import draw

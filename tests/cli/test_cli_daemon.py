@@ -69,6 +69,7 @@ def test_grade_and_wait_shows_what_the_daemon_does(school: School, daemon: str):
     assert daemon in typed.err
 
 
+@pytest.mark.slow
 def test_waiting_ends_when_the_daemon_cannot_go_on(school: School, daemon: str):
     gradeq("import", school.papers(8), "--rubric", school.rubric)
     school.change(fail="401")
@@ -89,6 +90,7 @@ def test_run_says_what_to_do_instead(school: School, daemon: str):
     assert school.run(Path("essays.csv"), "--db", "other.db").code == 0
 
 
+@pytest.mark.slow
 def test_what_a_person_graded_is_not_asked_for_again(school: School, daemon: str):
     gradeq("import", school.papers(2), "--rubric", school.rubric)
     gradeq("grade", "--wait")
@@ -106,6 +108,7 @@ def test_what_a_person_graded_is_not_asked_for_again(school: School, daemon: str
     assert "a person graded it" in replaced.err
 
 
+@pytest.mark.slow
 def test_refusals_of_the_daemon_are_told(school: School, daemon: str):
     gradeq("import", school.papers(1))
     typed = gradeq("grade")
@@ -136,6 +139,7 @@ def test_other_addresses_need_a_token(school: School):
     assert "token" in typed.err
 
 
+@pytest.mark.slow
 def test_two_daemons_do_not_share_a_database(school: School, daemon: str):
     typed = ended(start("serve", "--port", 0, cwd=school.folder))
     assert typed.code == 2

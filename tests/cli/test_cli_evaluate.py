@@ -148,6 +148,7 @@ def test_the_same_again_calls_nothing_and_another_model_stands_beside(school: Sc
     assert evaluate(school, file).told["requests"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
 def test_stopped_half_way_it_tells_what_there_is_and_goes_on(school: School):
     file = questions(school, 10)
@@ -238,6 +239,29 @@ def test_any_grader_by_its_name(school: School):
     unknown = gradeq(*words, "--grader", "nobody")
     assert unknown.code == 2
     assert "there is no grader 'nobody'" in unknown.err
+
+
+def test_the_grader_by_words_needs_no_provider_and_tells_its_confidence(school: School):
+    typed = gradeq("evaluate", questions(school), "--grader", "lexical", "--json")
+    assert typed.code == 0, typed.err
+    told = typed.told
+    assert (told["n"], told["model"], told["simulated"], told["requests"]) == (12, None, False, 12)
+    assert sum(one["n"] for one in told["confidence"]["parts"]) == 12
+    assert "provisional" not in told["flags"]
+    again = gradeq("evaluate", Path("questions.csv"), "--grader", "lexical", "--json")
+    assert again.told["requests"] == 0
+
+
+def test_a_paper_that_the_rubric_gives_away_is_refused(school: School):
+    example = f"""
+    [[examples]]
+    text = "{text(1)}"
+    levels = {{ claim = "clear", language = "met" }}
+    """
+    school.rubric.write_text(school.rubric.read_text("utf-8") + example, "utf-8")
+    typed = by_rubric(school, labelled(school, 3))
+    assert typed.code == 2
+    assert "labelled.csv, row 3, text: is a graded example in the rubric" in typed.err
 
 
 def test_money_is_capped_over_all_questions_together(school: School):
@@ -389,6 +413,7 @@ def test_one_question_has_one_wording(school: School):
     assert "q.csv, row 3, question: is not that of row 2" in typed.err
 
 
+@pytest.mark.slow
 def test_one_question_may_have_a_rubric_with_more_to_say(school: School):
     folder = EXAMPLES / "science"
     for rubric, question in (("minerals", "EM_21b"), ("guitar", "PS_51a")):

@@ -153,6 +153,7 @@ def daemon(school: School) -> Iterator[None]:
     ended(process)
 
 
+@pytest.mark.slow
 def test_beside_a_daemon(school: School, daemon: None):
     gradeq("import", school.papers(30), "--rubric", school.rubric)
     typed = gradeq("grade", "--wait", "--max-cost", 3, "--json")

@@ -80,6 +80,7 @@ def daemon(school: School) -> Iterator[str]:
     assert ended(process).code == 0
 
 
+@pytest.mark.slow
 def test_a_daemon_takes_the_night(school: School, daemon: str):
     school.change(batch_seconds=3600)
     gradeq("import", school.papers(3), "--rubric", school.rubric)

@@ -166,6 +166,7 @@ def live() -> list[dict[str, Any]]:
     return [one for one in pools() if one["limited_by"] is not None]
 
 
+@pytest.mark.slow
 def test_the_summary_says_in_words_what_limited_it(configured: School):
     configured.change(api_keys=None, requests_per_minute=600, burst_seconds=1.0)
     words = ("--rubric", configured.rubric, "--concurrency", 20, "--json")

@@ -82,6 +82,7 @@ def test_a_second_signal_waits_for_no_call(school: School):
     again(school)
 
 
+@pytest.mark.slow
 def test_grace_bounds_the_wait(school: School):
     process = hanging(school, "--grace", 0.2)
     process.send_signal(signal.SIGTERM)
@@ -102,6 +103,7 @@ def test_a_killed_run_goes_on_and_repeats_only_what_was_in_flight(school: School
     assert max(calls.values()) <= 2
 
 
+@pytest.mark.slow
 def test_another_run_beside_it_is_told_who_has_the_database(school: School):
     school.change(latency=0.1)
     process = started(school)

@@ -333,7 +333,7 @@ async def _is_paused(engine: Engine, batch_id: int) -> bool:
 
 
 async def test_an_unknown_grader_is_refused_by_name(room):
-    with pytest.raises(NotFoundError, match=r"no grader 'dask' here \(known: desk\)"):
+    with pytest.raises(NotFoundError, match=r"no grader 'dask' here \(known: desk, lexical\)"):
         await room.engine.submit(papers(1), grader="dask")
     with pytest.raises(ConfigError, match="priority 11"):
         await room.engine.submit(papers(1), grader="desk", priority=11)

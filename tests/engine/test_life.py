@@ -511,7 +511,7 @@ async def test_an_engine_from_a_configuration_file(tmp_path, monkeypatch):
         '[grading]\ndefault_provider = "second"\n'
     )
     async with Engine.from_config("gradeq.toml") as engine:
-        assert set(engine.graders) == {"llm", "llm:first", "llm:second"}
+        assert set(engine.graders) == {"llm", "llm:first", "llm:second", "lexical"}
         assert len(engine.pools) == 2
     assert (tmp_path / "class.db").exists()
 
@@ -523,7 +523,7 @@ async def test_an_engine_from_a_config_object(tmp_path):
     )
     engine = Engine.from_config(config, work=False)
     async with engine:
-        assert set(engine.graders) == {"llm", "llm:demo"}
+        assert set(engine.graders) == {"llm", "llm:demo", "lexical"}
     with pytest.raises(ConflictError):
         await engine.run()
 

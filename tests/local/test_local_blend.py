@@ -52,9 +52,11 @@ def test_its_probabilities_are_read_from_the_answer(tmp_path: Path):
     assert row["model"] == "SmolLM2-135M-Instruct.Q4_1"
     assert "provisional" in row["flags"]
     assert 0 < row["confidence"] < 1
+    doubts = []
     for criterion in row["criteria"]:
         told = criterion["reason"].partition("finds probable: ")[2].rstrip(".").split(", ")
         shares = [float(one.rpartition(" ")[2].rstrip("%")) for one in told]
         assert 99 <= sum(shares) <= 101, criterion
-        assert max(shares) < 100, "a model without any doubt was not read"
+        doubts.append(max(shares) < 100)
+    assert any(doubts), "digits were read and not probabilities"
     assert row["output_tokens"] < 60

@@ -472,7 +472,7 @@ async def test_the_same_key_and_family_are_one_pool_and_another_key_is_not():
         ({"kind": "gemini"}, "GEMINI_API_KEY is not set"),
         ({"api_key_env": "MY_KEY"}, "MY_KEY is not set"),
         ({"api_key_file": "/nowhere/key"}, "/nowhere/key cannot be read"),
-        ({"kind": "magic"}, "Choose one of: anthropic, openai, gemini, simulated"),
+        ({"kind": "magic"}, "Choose one of: anthropic, openai, gemini, local, simulated"),
         ({"kind": "simulated"}, "its server was not started"),
         ({"model": " "}, "names no model"),
         ({"auth": "basic"}, "Choose: bearer"),

@@ -106,7 +106,7 @@ async def test_the_cost_is_projected_and_half_overnight(tmp_path: Path) -> None:
         one = await service.engine.projected_cost(ids[:1], "llm", rubric_id)
         assert one == pytest.approx(cost / 40)
         page = await confirmed(service, all="1")
-        costs = re.findall(r"about ([\d.]+) in the currency", page)
+        costs = re.findall(r"about \$([\d.]+)", page)
         assert [float(told) for told in costs] == pytest.approx([cost, cost / 2], rel=0.01)
         form = {name: hidden(page, name) for name in ("papers", "key")}
         await post(service, "order", **form, way="overnight:llm")

@@ -92,7 +92,7 @@ async def test_two_teachers_see_their_own_courses(
         )
         await ada.page.reload()
         assert await ada.counts("two") == ["0", "1", "1", "0", "0"]
-        assert await ada.page.locator("main h2").all_text_contents() == ["art"]
+        assert await ada.page.locator("#courses h2").all_text_contents() == ["art"]
         assert ada.complaints == bo.complaints == []
 
 

@@ -94,6 +94,7 @@ async def test_everybody_can_read_it(
     assert browsed.complaints == []
 
 
+@pytest.mark.slow
 async def test_the_first_visit_weighs_little(resting: Service, browser: playwright.Browser) -> None:
     """Bytes over the wire with headers, for a class list of 60 assignments; a second visit asks
     for the page alone."""
@@ -137,6 +138,7 @@ async def test_without_events_it_polls(resting: Service, browser: playwright.Bro
     assert browsed.complaints == []
 
 
+@pytest.mark.slow
 async def test_without_scripts_the_counts_are_there(
     resting: Service, browser: playwright.Browser
 ) -> None:

@@ -174,6 +174,7 @@ async def test_a_client_that_goes_leaves_nothing_behind(tmp_path: Path) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_a_client_that_does_not_read_is_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

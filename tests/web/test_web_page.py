@@ -169,6 +169,7 @@ async def test_the_language_is_what_was_chosen_and_else_what_the_browser_wants(
     assert await language(wanted="de") == "en"
 
 
+@pytest.mark.slow
 async def test_very_many_assignments_are_cut_and_it_is_said(resting: Service) -> None:
     rows = [{"id": "p", "text": "x", "assignment": f"a{n:04}"} for n in range(1001)]
     await resting.client.post("/api/submissions", json=rows)

@@ -118,6 +118,7 @@ async def test_a_body_that_is_no_object_is_refused(resting: Service) -> None:
         assert code(answer, 422) == "invalid_body", body
 
 
+@pytest.mark.slow
 async def test_ten_thousand_papers_are_the_most_at_once(resting: Service) -> None:
     rows = [{"id": str(n), "text": "x"} for n in range(10_001)]
     assert code(await resting.client.post(IMPORT, json=rows), 422) == "too_many"

@@ -162,7 +162,7 @@ def _outcome(
         outcome,
         grader=dict(_measured(task, grade, measures)),
         flags=grade.flags,
-        confidence=_confidence(grade),
+        confidence=None if grade.confidence is None else round(grade.confidence, 2),
     )
 
 
@@ -179,12 +179,6 @@ def _measured(task: Task, grade: Grade, measures: Sequence[Measure]) -> Iterator
             found = summed(points, measure)
         if found is not None:
             yield measure.name, found
-
-
-def _confidence(grade: Grade) -> float | None:
-    """To two decimals. Only some graders tell how sure they are."""
-    told: float | None = getattr(grade, "confidence", None)
-    return None if told is None else round(told, 2)
 
 
 def _seconds(attempts: Sequence[AttemptRow]) -> float:

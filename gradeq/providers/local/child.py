@@ -44,15 +44,15 @@ def main(place: MeetingPlace, path: Path, planned: Plan) -> int:
     door = Door(token)
     place.write(Notice(os.getpid(), door.port, token, planned.slots, planned.context_tokens))
     door.start()
+    server = None
     try:
         server = _loaded(path, planned, token)
+        door.tell(url=server.listening_address)
     except Exception as error:
         door.tell(failed=place.last_words() or f"{type(error).__name__}: {error}")
-        door.join()
-        return FAILED
-    door.tell(url=server.listening_address)
     door.join()
-    return 0
+    place.notice_path.unlink(missing_ok=True)
+    return FAILED if server is None else 0
 
 
 def _loaded(path: Path, planned: Plan, token: str) -> Any:

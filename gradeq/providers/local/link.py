@@ -88,6 +88,7 @@ class Link:
         self._place = MeetingPlace(model.key, folder)
         self._clock = clock
         self._least_context = least_context
+        self._since = clock.monotonic()
         self._deaths = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -96,13 +97,14 @@ class Link:
         self._news = asyncio.Event()
 
     async def server(self, within: float) -> Serving | Absent:
-        """The server, waiting up to `within` seconds while it is loading."""
+        """The server; where it is loading, waiting until it has been so for `within` seconds."""
         if self._living is None or self._living.done():
-            self.state = LOADING
+            self._be(LOADING)
             self._living = asyncio.create_task(self._live())
-        if self.state is LOADING:
+        left = self._since + within - self._clock.monotonic()
+        if self.state is LOADING and left > 0:
             self._news.clear()
-            await self._clock.wait_for(self._news, within)
+            await self._clock.wait_for(self._news, left)
         return self.state
 
     @property
@@ -172,6 +174,7 @@ class Link:
 
     def _be(self, state: Serving | Absent) -> None:
         self.state = state
+        self._since = self._clock.monotonic()
         self._news.set()
 
     # Joining and starting -----------------------------------------------------------------------

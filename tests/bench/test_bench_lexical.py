@@ -99,6 +99,7 @@ def test_a_model_is_asked_for_one_token_and_its_odds_are_read(oracle: str) -> No
         Model(oracle, "mute").odds(Asked("q", "r", "right"))
 
 
+@pytest.mark.slow
 def test_a_good_model_helps_and_a_blind_one_does_not(answers: list[bench.Answer]) -> None:
     knows = [2.0 if one.is_correct else -2.0 for one in answers]
     assert bench.area(bench.with_model(answers, knows, alone=True)) == 1.0
