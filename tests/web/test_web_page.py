@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
+import pytest
 from web_kit import ESSAY, HOSTILE, Service
 
 # An address here: below this host, and not the beginning of another ("//evil.example").
