@@ -99,8 +99,12 @@ def test_it_is_measured_like_any_grader(school: School, asked: tuple[str, ...]) 
         for n in range(8)
     ]
     file = school.table(rows, "labelled.csv")
-    typed = gradeq("evaluate", file, *BLEND, *asked, "--out", "run.jsonl", "--json")
+    words = gradeq("evaluate", file, "--grader", "lexical", "--out", "words.jsonl", "--json")
+    assert words.code == 0, words.err
+    beside = ("--against", "words.jsonl", "--out", "run.jsonl", "--json")
+    typed = gradeq("evaluate", file, *BLEND, *asked, *beside)
     assert typed.code == 0, typed.err
+    assert "words.jsonl" in typed.out or "lexical" in typed.out + typed.err
     header = json.loads(Path("run.jsonl").read_text("utf-8").splitlines()[0])
     assert (header["grader"], header["model"]) == ("blend", "m")
     refused = gradeq("evaluate", file, *BLEND, *school.provider)

@@ -134,12 +134,25 @@ def test_probabilities_are_read_however_the_tokens_are_cut(told: Told) -> None:
     assert sum(found["a"].values()) == pytest.approx(1)
 
 
-def test_a_digit_that_only_the_grammar_forced_says_nothing() -> None:
-    """llama.cpp tells the probabilities from before the grammar."""
-    told: Told = [('{"a": "', {}), ("2", {"2": 1e-12, "The": 0.9}), ('"}', {})]
-    found = level_chances(spoken_tokens(a_body(told)), {"a": MET})
+@pytest.mark.parametrize(
+    ("told", "chance"),
+    [
+        ({"2": 1e-12, "The": 0.9}, 0.5),
+        ({"2": 0.001, "The": 0.9, "?": 0.002}, 0.5),
+        ({"2": 0.003, "The": 0.9, "?": 0.001}, 0.75),
+        ({"2": 0.999, "The": 1e-9}, 1.0),
+        ({"2": 0.9}, 0.5),
+        ({"2": 0.9, "1": 1e-300}, 1.0),
+    ],
+)
+def test_a_digit_that_is_not_told_may_be_as_probable_as_the_least_that_is(
+    told: Mapping[str, float], chance: float
+) -> None:
+    """llama.cpp tells the probabilities from before the grammar forced a digit."""
+    tokens = spoken_tokens(a_body([('{"a": "', {}), ("2", told), ('"}', {})]))
+    found = level_chances(tokens, {"a": MET})
     assert found is not None
-    assert found["a"]["2"] == pytest.approx(0.5, abs=1e-3)
+    assert found["a"]["2"] == pytest.approx(chance, abs=1e-4)
 
 
 @pytest.mark.parametrize(

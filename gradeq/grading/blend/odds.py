@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from gradeq.grading.lexical.judge import Heard, value_of
 from gradeq.grading.rubric import Level
@@ -19,8 +20,8 @@ SUREST = 0.95
 """A surer opinion of the model, either way, counts as this: then it moves the log-odds by 1.5 and
 the words, which move them by 4.5 from end to end, still have their say."""
 
-_UNSEEN = 1e-6
-"""Of a level that is not among the tokens told."""
+_LEAST = 1e-6
+"""No level is less probable: a token that a server forbids is told as all but impossible."""
 
 _VALUE = re.compile(r':\s*"?\s*([1-9])(?=\s*"?\s*[,}])')
 _DIGIT = re.compile(r'[\s":]*([1-9])[\s",}]*')
@@ -63,20 +64,22 @@ def heard(chances: Mapping[str, float], levels: Mapping[str, Level], model: str)
 
 def _at(tokens: Sequence[SpokenToken], place: int) -> Mapping[str, float]:
     """The probabilities of the token that covers this character; it is in one of them."""
-    end = 0
-    for token in tokens:
-        end += len(token.text)
-        if place < end:
-            return token.chances
-    return {}
+    ends = accumulate(len(token.text) for token in tokens)
+    return next(token.chances for token, end in zip(tokens, ends, strict=True) if place < end)
 
 
 def _normalised(chances: Mapping[str, float], levels: Mapping[str, Level]) -> dict[str, float]:
-    """Of the digits alone: it does not matter how probable anything else was."""
-    found = dict.fromkeys(levels, _UNSEEN)
+    """Of the digits alone: it does not matter how probable anything else was.
+
+    A digit that is not told may be as probable as the least probable token that is. So where a
+    grammar forced a digit that the model hardly thought of, it says nothing, and not "certainly".
+    """
+    found = dict.fromkeys(levels, 0.0)
     for token, chance in chances.items():
         match = _DIGIT.fullmatch(token)
         if match and match[1] in found:
             found[match[1]] += chance
+    least = min(chances.values())
+    found = {digit: max(_LEAST, chance or least) for digit, chance in found.items()}
     total = math.fsum(found.values())
     return {digit: chance / total for digit, chance in found.items()}
