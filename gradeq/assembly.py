@@ -19,7 +19,7 @@ from gradeq.handlers.coded import CodedHandler, JobFunction
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState, Setup, outdated
-from gradeq.model import DEFAULT_GRADER, GRADING, LEXICAL_GRADER, Flag
+from gradeq.model import BLEND_GRADER, DEFAULT_GRADER, GRADING, LEXICAL_GRADER, Flag, is_blend
 from gradeq.money import Caps
 from gradeq.outcome import MAX_ATTEMPTS
 from gradeq.parked import go_on, read_states
@@ -30,7 +30,7 @@ from gradeq.store.costs import DAY_CAP
 
 if TYPE_CHECKING:
     from gradeq.handlers.batched import BatchedHandler
-    from gradeq.handlers.model import ModelHandler
+    from gradeq.handlers.model import Grader, ModelHandler
 
 _LEXICAL_SECONDS = 60.0
 """For one paper: it takes a thousandth of one, and must not hang the queue all the same."""
@@ -263,7 +263,7 @@ class Assembly:
             if provider in providers:
                 handler = await self._model_handler(name, provider, store, rubric)
                 self.handlers[name] = handler
-                if (batching := self._opened[provider].batching) is not None:
+                if (batching := self._opened[provider].batching) is not None and not is_blend(name):
                     self.batched[name] = self._batched_handler(handler, batching)
 
     async def _model_handler(
@@ -273,7 +273,6 @@ class Assembly:
         store: Store,
         rubric: Callable[[int], Awaitable[Rubric]],
     ) -> ModelHandler:
-        from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
         from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
         from gradeq.handlers.purse import Purse  # noqa: PLC0415
 
@@ -282,9 +281,7 @@ class Assembly:
         return ModelHandler(
             name=name,
             provider=provider,
-            grader=LLMGrader(
-                model=provider.model, secret=await store.secret(), pseudonyms=self._pseudonyms
-            ),
+            grader=self._model_grader(name, provider.model, await store.secret()),
             pool=pool,
             store=store,
             clock=self._clock,
@@ -292,6 +289,15 @@ class Assembly:
             purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
             marks=self._marks.get(provider_name, ()),
         )
+
+    def _model_grader(self, name: str, model: str, secret: bytes) -> Grader:
+        if is_blend(name):
+            from gradeq.grading.blend.grader import BlendGrader  # noqa: PLC0415 - few need it
+
+            return BlendGrader(model=model, secret=secret, pseudonyms=self._pseudonyms)
+        from gradeq.grading.llm import LLMGrader  # noqa: PLC0415 - graders without a model skip it
+
+        return LLMGrader(model=model, secret=secret, pseudonyms=self._pseudonyms)
 
     def _batched_handler(self, live: ModelHandler, batching: BatchProvider) -> BatchedHandler:
         from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415
@@ -329,10 +335,16 @@ class Assembly:
         return self.pools[name]
 
     def _model_names(self) -> dict[str, str]:
-        """Grader name to provider name: "llm" is the default provider's, "llm:NAME" each one's."""
-        named = {f"{DEFAULT_GRADER}:{one.name}": one.name for one in self._settings}
-        if self._default is not None:
-            named[DEFAULT_GRADER] = self._default
+        """Grader name to provider name: "llm" is the default provider's, "llm:NAME" each one's.
+
+        "blend" and "blend:NAME" are there for those that tell how probable their tokens are.
+        """
+        named = {}
+        for one in self._settings:
+            for grader in (DEFAULT_GRADER, BLEND_GRADER)[: 2 if one.tells_chances else 1]:
+                named[f"{grader}:{one.name}"] = one.name
+                if one.name == self._default:
+                    named[grader] = one.name
         return named
 
 

@@ -78,6 +78,11 @@ class ProviderSettings:
     threads: int | None = None
     slots: int | None = None
 
+    @property
+    def tells_chances(self) -> bool:
+        """True where its API can return how probable each token of an answer was."""
+        return self.kind in ("openai", "local")
+
 
 @dataclass(frozen=True, slots=True)
 class GradingSettings:

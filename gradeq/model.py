@@ -11,9 +11,15 @@ DEFAULT_COURSE = "default"
 DEFAULT_ASSIGNMENT = "default"
 DEFAULT_GRADER = "llm"
 LEXICAL_GRADER = "lexical"
+BLEND_GRADER = "blend"
 DEFAULT_OWNER = "local"
 GRADING = "grading"
 """The job kind that grades a submission; every other kind is the application's own."""
+
+
+def is_blend(grader: str) -> bool:
+    """True for "blend", the default provider's, and "blend:NAME", that of the provider NAME."""
+    return grader.partition(":")[0] == BLEND_GRADER
 
 
 class SubmissionStatus(StrEnum):

@@ -16,9 +16,9 @@ from gradeq.errors import (
     NoRubricError,
     NotFoundError,
 )
-from gradeq.grading.lexical.grader import why_not
+from gradeq.grading.provisional import unfit
 from gradeq.handlers.base import Handler
-from gradeq.model import LEXICAL_GRADER, NewSubmission
+from gradeq.model import NewSubmission
 from gradeq.money import Caps, checked_cap
 from gradeq.overnight.times import fallback_at
 from gradeq.rubrics import RubricShelf
@@ -128,9 +128,9 @@ class Orders:
 
     async def _refuse_unfit(self, grader: str, rubric_id: int) -> None:
         """Raises NoReferenceError where every paper would be refused."""
-        if grader != LEXICAL_GRADER:
+        if not self._assembly.facts(grader).is_provisional:
             return
-        if (why := why_not(await self._rubrics.get(rubric_id))) is not None:
+        if (why := unfit(grader, await self._rubrics.get(rubric_id))) is not None:
             raise NoReferenceError(
                 f"the grader {grader!r} cannot grade by this rubric: {why}; nothing was queued. "
                 "Give it a reference answer or key points, or grade with a model"

@@ -27,7 +27,7 @@ from gradeq.cli.options import (
     overnight_option,
     provider_options,
 )
-from gradeq.cli.providers import refuse_unpriced, with_provider
+from gradeq.cli.providers import refuse_silent, refuse_unpriced, with_provider
 from gradeq.cli.stores import reading
 from gradeq.cli.targets import check_file, refuse_to_overwrite
 from gradeq.config import Config
@@ -100,6 +100,7 @@ def command(
     config = with_provider(config, provider)
     who = Who.of(config, grader)
     if (settings := provider_of(config, grader)) is not None:
+        refuse_silent(grader, settings)
         refuse_unpriced(settings, max_cost)
     kept = [path for path in (labelled, rubric, against) if path is not None]
     _check_targets(out, html, [*kept, config.store.path])

@@ -15,7 +15,15 @@ from gradeq.cli.onlooker import Onlooker
 from gradeq.cli.plan import Plan, with_open_batches
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.cli.remote import Daemon
-from gradeq.cli.report import PROVISIONAL_NOTE, SIMULATED_NOTE, Tally, report, summary, tell
+from gradeq.cli.report import (
+    BLEND_NOTE,
+    PROVISIONAL_NOTE,
+    SIMULATED_NOTE,
+    Tally,
+    report,
+    summary,
+    tell,
+)
 from gradeq.cli.session import Ended, Session, go_on
 from gradeq.cli.signals import stopping
 from gradeq.cli.stores import inserting, reading
@@ -23,7 +31,7 @@ from gradeq.cli.watch import Standing, Watch
 from gradeq.clock import Clock, SystemClock
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.model import LEXICAL_GRADER, Flag
+from gradeq.model import LEXICAL_GRADER, Flag, is_blend
 
 MakePlan = Callable[[Engine], Awaitable[Plan]]
 AGAIN = "Run the same command again to go on: nothing is graded twice."
@@ -93,6 +101,8 @@ class Foreground:
                 say.note(SIMULATED_NOTE)
         if grader == LEXICAL_GRADER:
             say.note(PROVISIONAL_NOTE)
+        if is_blend(grader):
+            say.note(BLEND_NOTE)
         decided = len(plan.ids) - len(plan.left)
         before = f", {decided:,} of them decided before" if decided else ""
         papers = say.counted(len(plan.ids), "paper")

@@ -45,7 +45,7 @@ from gradeq.cli.watch import Work
 from gradeq.config import Config
 from gradeq.engine import Engine
 from gradeq.errors import NoRubricError
-from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER, GradeSource, SubmissionStatus
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER, GradeSource, SubmissionStatus, is_blend
 from gradeq.orders import When
 from gradeq.store.rows import ResultRow
 
@@ -144,12 +144,14 @@ def command(
     cap = None if is_lexical else _cap(config, max_cost)
     order = Order(groups, priority, cap, when, grader)
     if not wait:
-        # Whether there is a batch API for the night, only the grader knows.
-        engine = inserting if overnight else recording
+        # Whether there is a batch API for the night, or probabilities, only the provider knows.
+        engine = inserting if overnight or is_blend(grader) else recording
         plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return
-    foreground = Foreground(config, grace, as_json, grader=grader if is_lexical else None)
+    foreground = Foreground(
+        config, grace, as_json, grader=None if grader == DEFAULT_GRADER else grader
+    )
     done = asyncio.run(_graded(foreground, order))
     if as_json:
         say.as_json(done.told)

@@ -10,7 +10,7 @@ from gradeq.cli.plan import Plan, Planner, Wanted
 from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.config import Config
 from gradeq.engine import Engine
-from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
+from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER, is_blend
 from gradeq.orders import When
 
 _BEFORE_OTHERS = 4
@@ -48,7 +48,7 @@ class Intake:
 
     def _wanted(self) -> Wanted:
         """A provisional grade never takes the place of a model's."""
-        if self.grader == LEXICAL_GRADER:
+        if self.grader == LEXICAL_GRADER or is_blend(self.grader):
             return Wanted(None, simulated=False)
         provider = default_provider(self.config)
         return Wanted(provider.model, provider.kind == SIMULATED)

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from gradeq.config import AUTO, Concurrency, Config, StoreSettings, load_config
-from gradeq.model import DEFAULT_GRADER, LEXICAL_GRADER
+from gradeq.model import BLEND_GRADER, DEFAULT_GRADER, LEXICAL_GRADER
 
 Command = Callable[..., Any]
 FILE = click.Path(path_type=Path)
@@ -40,10 +40,11 @@ overnight_option = click.option(
 )
 grader_option = click.option(
     "--grader",
-    type=click.Choice([DEFAULT_GRADER, LEXICAL_GRADER]),
+    type=click.Choice([DEFAULT_GRADER, LEXICAL_GRADER, BLEND_GRADER]),
     default=DEFAULT_GRADER,
     show_default=True,
-    help="A model, or lexical: short answers by their words, provisionally, without any model.",
+    help="A model; or, provisionally, for short answers: lexical, by their words without any "
+    "model, or blend, by their words and a model's probabilities.",
 )
 grace_option = click.option(
     "--grace",

@@ -27,7 +27,7 @@ _DECIDED = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.RELEASED})
 class Wanted:
     """What a stored grade must come from, so that it need not be made anew.
 
-    `model` None takes that of any: for graders without one.
+    `model` None takes that of any: for provisional graders, which replace nobody's.
     """
 
     model: str | None
@@ -157,7 +157,9 @@ class Planner:
             return False
         if wanted is None or grade.rubric_id is None:
             return True
-        made_as = Wanted(grade.grade.model or "", Flag.SIMULATED in grade.grade.flags)
+        is_whole = Flag.PROVISIONAL not in grade.grade.flags
+        model = grade.grade.model if is_whole else None
+        made_as = Wanted(model or "", Flag.SIMULATED in grade.grade.flags)
         is_of_any = wanted.model is None and made_as.simulated == wanted.simulated
         is_as_wanted = is_of_any or made_as == wanted
         return not is_as_wanted or not await self._is_our_rubric(grade.rubric_id)

@@ -9,9 +9,9 @@ from typing import Any
 from gradeq.cli.options import ProviderOptions
 from gradeq.config import Config, ProviderSettings
 from gradeq.errors import ConfigError, NoPricesError, NoReferenceError
-from gradeq.grading.lexical.grader import why_not
+from gradeq.grading.provisional import unfit
 from gradeq.grading.rubric import Rubric
-from gradeq.model import LEXICAL_GRADER
+from gradeq.model import LEXICAL_GRADER, is_blend
 from gradeq.providers.build import KEY_VARIABLES, KINDS, LOCAL
 from gradeq.providers.simulated.settings import DEFAULT_MODEL
 
@@ -58,12 +58,23 @@ def refuse_provider(told: ProviderOptions, max_cost: float | None) -> None:
         )
 
 
-def refuse_unfit(rubric: Rubric) -> None:
-    """Raises NoReferenceError where the lexical grader could grade nothing by `rubric`."""
-    if (why := why_not(rubric)) is not None:
+def refuse_unfit(grader: str, rubric: Rubric) -> None:
+    """Raises NoReferenceError where a grader that compares words could grade nothing."""
+    if (why := unfit(grader, rubric)) is not None:
         raise NoReferenceError(
-            f"--grader {LEXICAL_GRADER} cannot grade by {rubric.name}: {why}; nothing was graded. "
+            f"--grader {grader} cannot grade by {rubric.name}: {why}; nothing was graded. "
             "Give it a reference answer or key points, or grade with a model"
+        )
+
+
+def refuse_silent(grader: str, provider: ProviderSettings) -> None:
+    """Raises ConfigError where the provider cannot tell what a blend is made of."""
+    if is_blend(grader) and not provider.tells_chances:
+        raise ConfigError(
+            f"--grader {grader} needs the probabilities of the model's tokens (logprobs), and "
+            f"providers of the kind {provider.kind!r} return none; nothing was graded. Use a model "
+            "on this machine (--provider local --model FILE.gguf), a server that speaks OpenAI's "
+            "API and returns logprobs (--base-url URL --model M), or another grader"
         )
 
 

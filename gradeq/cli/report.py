@@ -30,6 +30,10 @@ PROVISIONAL_NOTE = (
     "PROVISIONAL: no model reads these papers. Their words are compared with the reference, which\n"
     "is right about seven times in ten; look at every grade before you release it."
 )
+BLEND_NOTE = (
+    "PROVISIONAL: the words of the papers are compared with the reference, and what a model finds\n"
+    "probable is added; look at every grade before you release it."
+)
 SIMULATED_NOTE = (
     "SIMULATED: no model reads these papers. The simulated provider makes the grades\n"
     "up; they carry the flag 'simulated' and are for trying gradeq, not for students."

@@ -28,6 +28,7 @@ from gradeq.cli.papers import assignment_of, read_input
 from gradeq.cli.providers import (
     default_provider,
     refuse_provider,
+    refuse_silent,
     refuse_unfit,
     refuse_unpriced,
     with_provider,
@@ -86,10 +87,11 @@ def command(
     parsed = parse_rubric(read_rubric_file(rubric), rubric.name)
     if grader == LEXICAL_GRADER:
         refuse_provider(provider, max_cost)
-        refuse_unfit(parsed)
     else:
         config = with_provider(config, provider)
+        refuse_silent(grader, default_provider(config))
         refuse_unpriced(default_provider(config), max_cost)
+    refuse_unfit(grader, parsed)
     if out is not None:
         check_target(out)
         refuse_to_overwrite("--out", out, (input, rubric, config.store.path))

@@ -34,7 +34,7 @@ class LLMGrader:
 
     `secret` is the database's own and must stay the same as long as stored answers are to be
     read. `max_characters` bounds the papers that are sent at all. With `pseudonyms` False the
-    text is sent as it is, names included.
+    text is sent as it is, names included. `question` makes what is asked about a rubric's papers.
     """
 
     def __init__(
@@ -43,12 +43,13 @@ class LLMGrader:
         model: str,
         secret: bytes,
         pseudonyms: bool = True,
+        question: Callable[[Rubric, bytes], Question] = Question.of,
         max_characters: int = MOST_CHARACTERS,
         new_marker: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         self._model = model
         self._asked = lru_cache(_MOST_RUBRICS)(
-            lambda rubric: (Question.of(rubric, secret), Parrots(rubric))
+            lambda rubric: (question(rubric, secret), Parrots(rubric))
         )
         self._pseudonyms = Pseudonyms(secret)
         self._redacts = pseudonyms
@@ -68,11 +69,8 @@ class LLMGrader:
 
     def read(self, answer: Answer, prepared: Prepared) -> Grade | Unusable:
         """The grade in `answer`, fresh or stored; Unusable where it was refused or cut, too."""
-        if answer.stop == "refusal":
-            return Unusable("the model refused to grade this paper", ErrorClass.REFUSED)
-        if answer.stop == "length":
-            tokens = prepared.prompt.max_output_tokens
-            return Unusable(f"the answer was cut at {tokens} tokens", ErrorClass.CUT)
+        if (stopped := stopped_early(answer, prepared)) is not None:
+            return stopped
         read = read_reply(answer.text, prepared)
         return replace(read, model=answer.model) if isinstance(read, Grade) else read
 
@@ -90,6 +88,7 @@ class LLMGrader:
             parrots=parrots,
             sent=sent,
             alias=alias,
+            paper=submission.text,
             flags=suspicions(submission.text, sent.text, parrots),
         )
 
@@ -104,3 +103,13 @@ class LLMGrader:
         user = prompt.user.replace(marker, "marker")
         asked = json.dumps([PROMPT_VERSION, self._model, prompt.system, user])
         return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def stopped_early(answer: Answer, prepared: Prepared) -> Unusable | None:
+    """Of an answer that was refused or cut."""
+    if answer.stop == "refusal":
+        return Unusable("the model refused to grade this paper", ErrorClass.REFUSED)
+    if answer.stop == "length":
+        tokens = prepared.prompt.max_output_tokens
+        return Unusable(f"the answer was cut at {tokens} tokens", ErrorClass.CUT)
+    return None

@@ -35,6 +35,8 @@ class Prepared:
     parrots: Parrots
     sent: Mapped
     alias: Alias
+    paper: str
+    """The text as it was handed in; `sent` leads back to it."""
     flags: frozenset[Flag] = frozenset()
 
 

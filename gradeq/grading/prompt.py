@@ -92,8 +92,8 @@ class Question:
 
 def answer_schema(rubric: Rubric) -> dict[str, Any]:
     """A strict JSON schema; the order of its keys is the order in which a model should think."""
-    return _object(
-        criteria=_object(**{c.id: _criterion_schema(c) for c in rubric.criteria}),
+    return closed_object(
+        criteria=closed_object(**{c.id: _criterion_schema(c) for c in rubric.criteria}),
         feedback={"type": "string"},
     )
 
@@ -107,14 +107,14 @@ def _system(rubric: Rubric, canary: str) -> str:
     """Points are not shown: they would pull the model's choice of levels."""
     parts = [
         _RULES.format(cannot_assess=CANNOT_ASSESS, canary=canary),
-        _section("Title", rubric.title),
-        _section("Instructions", rubric.instructions),
-        _section("Question", rubric.question),
-        _section("Reference answer", rubric.reference),
-        _section("What a good answer contains", _bullets(rubric.key_points)),
+        section("Title", rubric.title),
+        section("Instructions", rubric.instructions),
+        section("Question", rubric.question),
+        section("Reference answer", rubric.reference),
+        section("What a good answer contains", bullets(rubric.key_points)),
         "# Criteria",
         *map(_criterion, rubric.criteria),
-        _section("Graded examples", _EXAMPLES_RULE if rubric.examples else ""),
+        section("Graded examples", _EXAMPLES_RULE if rubric.examples else ""),
         *map(_example, count(1), rubric.examples),
         f"# Form of the answer\n{_form(rubric)}",
     ]
@@ -129,7 +129,7 @@ def _user_part(text: str, pseudonym: str, marker: str) -> str:
     return f"The paper of {pseudonym}:\n\n{begin}\n{text}\n{end}\n\n{_AFTER}"
 
 
-def _section(heading: str, text: str) -> str:
+def section(heading: str, text: str) -> str:
     return f"# {heading}\n{text}" if text else ""
 
 
@@ -143,7 +143,7 @@ def _levels(criterion: Criterion) -> Iterator[str]:
         yield f"- {level.name}: {level.description}" if level.description else f"- {level.name}"
 
 
-def _bullets(points: Iterable[str]) -> str:
+def bullets(points: Iterable[str]) -> str:
     return "\n".join(f"- {' '.join(point.split())}" for point in points)
 
 
@@ -169,14 +169,14 @@ def _choice(criterion: Criterion) -> str:
 
 
 def _criterion_schema(criterion: Criterion) -> dict[str, Any]:
-    return _object(
+    return closed_object(
         reason={"type": "string"},
         evidence={"type": "array", "items": {"type": "string"}},
         level={"type": "string", "enum": level_names(criterion)},
     )
 
 
-def _object(**properties: Any) -> dict[str, Any]:
+def closed_object(**properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
         "properties": properties,

@@ -11,7 +11,7 @@ from gradeq.grading.rubric import Rubric
 from gradeq.limiter.base import Cost
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import LEXICAL_GRADER, Grade, Submission
+from gradeq.model import LEXICAL_GRADER, Grade, Submission, is_blend
 from gradeq.store.claims import Attempt, Claimed
 
 
@@ -56,7 +56,12 @@ class GraderFacts:
     @property
     def is_provisional(self) -> bool:
         """Its grades are a help for whoever grades, and no more."""
-        return self.name == LEXICAL_GRADER
+        return self.name == LEXICAL_GRADER or self.is_blend
+
+    @property
+    def is_blend(self) -> bool:
+        """It asks a model for probabilities and compares words, too."""
+        return self.provider is not None and is_blend(self.name)
 
     @property
     def needs_rubric(self) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from gradeq.clock import Clock
 from gradeq.decision import Failed
-from gradeq.grading.llm import LLMGrader
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
@@ -16,12 +16,20 @@ from gradeq.handlers.purse import NoMoney, Purse
 from gradeq.limiter.base import Signals, Usage
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
-from gradeq.model import GRADING, Job, Submission
+from gradeq.model import GRADING, Grade, Job, Submission
 from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
 from gradeq.store.base import Store
 from gradeq.store.claims import Attempt, Claimed, PaidAnswer
 from gradeq.store.costs import Reserved
+
+
+class Grader(Protocol):
+    """Knows what to ask about a paper, and what to make of the answer. Makes no call."""
+
+    def prepare(self, job: Job, rubric: Rubric) -> Prepared | Decided: ...
+
+    def read(self, answer: Answer, prepared: Prepared) -> Grade | Unusable: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +38,7 @@ class ModelHandler:
 
     name: str
     provider: Provider
-    grader: LLMGrader
+    grader: Grader
     pool: Pool
     store: Store
     clock: Clock

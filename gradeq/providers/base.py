@@ -24,6 +24,9 @@ class Prompt:
     schema_name: str = "grade"
     max_output_tokens: int = 1024
     expected_output_tokens: int = 400
+    top_logprobs: int = 0
+    """For so many of the most probable tokens at each place, how probable they were (20 at most).
+    0: none are asked for. Only OpenAI's dialect can; `spoken_tokens` reads them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class OpenAIDialect:
             body["response_format"] = _response_format(prompt, form.response_format)
         if form.temperature:
             body["temperature"] = 0
+        if prompt.top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": prompt.top_logprobs}
         return to_json(body)
 
     def read(

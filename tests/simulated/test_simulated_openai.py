@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import re
 
 import pytest
@@ -152,3 +153,30 @@ async def test_an_answer_longer_than_max_tokens_is_cut(simulate, gpt, openai_req
     assert (choice.finish_reason, completion.usage.completion_tokens) == ("length", 20)
     with pytest.raises(json.JSONDecodeError):
         json.loads(choice.message.content)
+
+
+async def test_probabilities_of_tokens_come_where_they_are_asked_for(simulate, gpt, openai_request):
+    asked = {**openai_request, "logprobs": True, "top_logprobs": 5}
+    create = gpt(await simulate()).chat.completions.create
+    [choice], [again] = [(await create(**asked)).choices for _ in range(2)]
+    tokens = choice.logprobs.content
+    assert "".join(one.token for one in tokens) == choice.message.content
+    assert choice.logprobs == again.logprobs
+    for one in tokens:
+        assert 1 <= len(one.top_logprobs) <= 5
+        assert one.top_logprobs[0].token == one.token
+        assert sum(math.exp(each.logprob) for each in one.top_logprobs) <= 1.000001
+    [other] = (await gpt(await simulate()).chat.completions.create(**openai_request)).choices
+    assert other.logprobs is None
+
+
+@pytest.mark.parametrize("wrong", [{"top_logprobs": 5}, {"logprobs": True, "top_logprobs": 21}])
+async def test_what_openai_refuses_of_probabilities(simulate, gpt, openai_request, wrong):
+    with pytest.raises(openai.BadRequestError, match="top_logprobs"):
+        await gpt(await simulate()).chat.completions.create(**openai_request, **wrong)
+
+
+async def test_a_server_may_tell_no_probabilities(simulate, gpt, openai_request):
+    client = gpt(await simulate(logprobs=False))
+    [choice] = (await client.chat.completions.create(**openai_request, logprobs=True)).choices
+    assert choice.logprobs is None

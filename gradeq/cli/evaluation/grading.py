@@ -17,7 +17,7 @@ from gradeq.evaluation.labelled import SCORE, LabelledPaper
 from gradeq.evaluation.people import Judgements, Measure, summed
 from gradeq.evaluation.questions import Task
 from gradeq.evaluation.runs import Outcome
-from gradeq.model import DEFAULT_GRADER, Grade
+from gradeq.model import BLEND_GRADER, DEFAULT_GRADER, Grade, is_blend
 from gradeq.orders import When
 from gradeq.results import why_ungraded
 from gradeq.store.base import Reading
@@ -113,12 +113,16 @@ async def graded(
 
 
 def provider_of(config: Config, grader: str) -> ProviderSettings | None:
-    """Of a grader that asks a model: `llm`, or `llm:NAME`. Raises ConfigError where it has none."""
-    if grader == DEFAULT_GRADER:
+    """Of a grader that asks a model: `llm`, `blend`, or one of them with `:NAME`.
+
+    Raises ConfigError where it has none.
+    """
+    if grader in (DEFAULT_GRADER, BLEND_GRADER):
         return default_provider(config)
-    name = grader.removeprefix(f"{DEFAULT_GRADER}:")
-    named = (one for one in config.providers if one.name == name != grader)
-    return next(named, None)
+    asks, _, name = grader.partition(":")
+    if asks != DEFAULT_GRADER and not is_blend(grader):
+        return None
+    return next((one for one in config.providers if one.name == name), None)
 
 
 def _fingerprint(who: Who, task: Task) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gradeq.grading.evidence import Parrots
 from gradeq.grading.lexical.gaming import Copies, is_word_list
-from gradeq.grading.lexical.judge import Judge, Verdict, can_judge, shared_out
+from gradeq.grading.lexical.judge import Heard, Judge, Verdict, can_judge, shared_out
 from gradeq.grading.lexical.likeness import Weights
 from gradeq.grading.lexical.words import Word, sentences_of, words_of
 from gradeq.grading.mapped import Mapped
 from gradeq.grading.normalise import is_blank, normalise
 from gradeq.grading.prepared import Decided
-from gradeq.grading.rubric import CANNOT_ASSESS, Criterion, Example, Rubric
+from gradeq.grading.rubric import CANNOT_ASSESS, Criterion, Example, Level, Rubric
 from gradeq.grading.suspicion import suspicions
 from gradeq.model import CriterionGrade, Evidence, Flag, Grade, GradeSource
 
@@ -55,8 +55,13 @@ class LexicalGrader:
             if can_judge(criterion)
         }
 
-    def grade(self, text: str) -> Grade | Decided:
-        """The grade of a paper's text as it was handed in, or why it has none."""
+    @property
+    def judged(self) -> Mapping[str, Sequence[Level]]:
+        """The criteria that it judges, by id, with their levels from best to lowest."""
+        return {id: judge.steps for id, judge in self._judges.items()}
+
+    def refused(self, text: str) -> Decided | None:
+        """Why a paper with this text has no grade; None where it has one."""
         sent = normalise(text)
         if is_blank(sent):
             return Decided("the paper is blank", Flag.BLANK)
@@ -67,7 +72,21 @@ class LexicalGrader:
             return Decided("the paper holds no words: grade it by hand")
         if len(words) > MOST_WORDS:
             return Decided(_too_long(f"{len(words):,} words"))
-        verdicts = {id: judge.verdict(sent.text) for id, judge in self._judges.items()}
+        return None
+
+    def grade(self, text: str, heard: Mapping[str, Heard] | None = None) -> Grade | Decided:
+        """The grade of a paper's text as it was handed in, or why it has none.
+
+        `heard` is what somebody else says of criteria, by id; it moves their levels.
+        """
+        if (refused := self.refused(text)) is not None:
+            return refused
+        sent = normalise(text)
+        words = words_of(sent.text)
+        told = heard or {}
+        verdicts = {
+            id: judge.verdict(sent.text, told.get(id)) for id, judge in self._judges.items()
+        }
         criteria = tuple(
             self._criterion(one, verdicts, text, sent) for one in self._rubric.criteria
         )

@@ -24,6 +24,14 @@ class Verdict:
     found: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What somebody else says of a criterion: log-odds of the best level, and a sentence."""
+
+    log_odds: float
+    remark: str
+
+
 class Judge:
     """Knows a criterion's points and the answers that people graded."""
 
@@ -36,8 +44,8 @@ class Judge:
     ) -> None:
         self._weights = weights
         self._target = Target(points, weights)
-        self._steps = _steps(criterion)
-        values = {level.name: _value(level, self._steps) for level in criterion.levels}
+        self.steps = steps_of(criterion)
+        values = {level.name: value_of(level, self.steps) for level in criterion.levels}
         graded = [
             self._graded(one.text, values[name])
             for one in examples
@@ -50,15 +58,17 @@ class Judge:
         """Graded answers that it goes by; 0 where there are too few."""
         return len(self._calibration.neighbours)
 
-    def verdict(self, text: str) -> Verdict:
-        """`text` is not empty."""
+    def verdict(self, text: str, heard: Heard | None = None) -> Verdict:
+        """`text` is not empty; `heard` is added to what its words say."""
         likeness = self._target.likeness(text)
-        values = [_value(level, self._steps) for level in self._steps]
+        values = [value_of(level, self.steps) for level in self.steps]
         odds = self._calibration.log_odds(likeness, self._trigrams(text))
+        odds += heard.log_odds if heard else 0.0
         told = chances(odds, values)
         best = max(range(len(told)), key=told.__getitem__)
         reason = _reason(text, likeness, self._target.key_words, self.graded)
-        return Verdict(self._steps[best], told[best], reason, likeness.found)
+        reason = f"{reason} {heard.remark}" if heard else reason
+        return Verdict(self.steps[best], told[best], reason, likeness.found)
 
     def _graded(self, text: str, value: float) -> Graded:
         return Graded(self._target.likeness(text), self._trigrams(text), value)
@@ -89,13 +99,14 @@ def _wording(criterion: Criterion) -> str:
     return " ".join([criterion.description, *(level.description for level in criterion.levels)])
 
 
-def _steps(criterion: Criterion) -> list[Level]:
+def steps_of(criterion: Criterion) -> list[Level]:
     """From best to lowest, one level for each number of points."""
     steps = {level.points: level for level in reversed(criterion.levels)}
     return sorted(steps.values(), key=lambda level: -level.points)
 
 
-def _value(level: Level, steps: Sequence[Level]) -> float:
+def value_of(level: Level, steps: Sequence[Level]) -> float:
+    """From 0 (lowest) to 1 (best), by the points."""
     best, lowest = steps[0].points, steps[-1].points
     return (level.points - lowest) / (best - lowest)
 

@@ -68,6 +68,8 @@ class Call:
     tool: str = ""
     prefixes: tuple[Prefix, ...] = ()
     reserved_output: int = 0
+    top_logprobs: int | None = None
+    """For so many tokens at each place, how probable they were; None: not asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from gradeq.providers.simulated.call import (
 from gradeq.providers.simulated.dialect import Moment, bearer, known_models
 from gradeq.providers.simulated.faults import Fault
 from gradeq.providers.simulated.http1 import Request
+from gradeq.providers.simulated.openai_logprobs import MOST_ALTERNATIVES, logprobs
 from gradeq.providers.simulated.schema import has_optional_properties, is_open
 from gradeq.providers.simulated.settings import SimulatorSettings
 
@@ -47,8 +48,9 @@ class OpenAI:
 
     name = "openai"
 
-    def __init__(self, marker: Marker) -> None:
+    def __init__(self, marker: Marker, seed: int = 0) -> None:
         self._marker = marker
+        self._seed = seed
         self._ids = itertools.count(1)
         self._decode = msgspec.json.Decoder(wire.Body).decode
         self._shared = functools.lru_cache(maxsize=256)(self._understand)
@@ -73,11 +75,11 @@ class OpenAI:
         try:
             body = self._decode(request.body)
             _check(body, settings)
-            return self._call(body)
+            return self._call(body, tells_chances=settings.logprobs)
         except msgspec.DecodeError as error:
             raise Refused(wire.complaint_about(problem_of(error))) from None
 
-    def _call(self, body: wire.Body) -> Call:
+    def _call(self, body: wire.Body, *, tells_chances: bool) -> Call:
         texts = [(message.role, wire.text_of(message)) for message in body.messages]
         system = "\n".join(text for role, text in texts if role in ("system", "developer"))
         shared = self._shared(bytes(body.response_format), system)
@@ -89,6 +91,7 @@ class OpenAI:
             form=shared.form,
             input_tokens=shared.tokens + said,
             max_tokens=body.max_completion_tokens or body.max_tokens,
+            top_logprobs=(body.top_logprobs or 0) if body.logprobs and tells_chances else None,
         )
 
     def _understand(self, response_format: bytes, system: str) -> _Shared:
@@ -147,7 +150,7 @@ class OpenAI:
         choice = {
             "index": 0,
             "message": wire.message(output),
-            "logprobs": None,
+            "logprobs": self._logprobs(call, output),
             "finish_reason": "length" if output.stop == "length" else "stop",
         }
         return msgspec.json.encode(
@@ -162,6 +165,12 @@ class OpenAI:
                 "system_fingerprint": "fp_simulated",
             }
         )
+
+    def _logprobs(self, call: Call, output: Output) -> Mapping[str, Any] | None:
+        if call.top_logprobs is None or output.stop == "refusal":
+            return None
+        told = logprobs(output.data.decode(), call.top_logprobs, f"{self._seed} {call.paper}")
+        return {"content": told, "refusal": None}
 
     def models(self, settings: SimulatorSettings) -> bytes:
         about = {"object": "model", "created": 1_767_225_600, "owned_by": "gradeq"}
@@ -220,6 +229,12 @@ def _check(body: wire.Body, settings: SimulatorSettings) -> None:
         raise Refused(wire.invalid("Invalid 'max_tokens': below the minimum of 1.", "max_tokens"))
     if body.n not in (None, 1):
         raise Refused(_unsupported("n", "gives one answer; send n=1"))
+    if body.top_logprobs is not None and not body.logprobs:
+        text = "Invalid 'top_logprobs': 'logprobs' must be true."
+        raise Refused(wire.invalid(text, "top_logprobs", "invalid_value"))
+    if not 0 <= (body.top_logprobs or 0) <= MOST_ALTERNATIVES:
+        text = f"Invalid 'top_logprobs': not from 0 to {MOST_ALTERNATIVES}."
+        raise Refused(wire.invalid(text, "top_logprobs", "invalid_value"))
     if not any(message.role == "user" for message in body.messages):
         text = "Invalid 'messages': a message with the role 'user' is needed."
         raise Refused(wire.invalid(text, "messages", "invalid_value"))

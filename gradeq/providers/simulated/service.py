@@ -55,7 +55,7 @@ class Service:
         self._started = clock.monotonic()
         self._date = (-1, b"")
         self._anthropic = Anthropic(marker)
-        self._openai = OpenAI(marker)
+        self._openai = OpenAI(marker, settings.seed)
         self._gemini = Gemini(marker)
         self._dialects: dict[str, Dialect] = {
             each.name: each for each in (self._anthropic, self._openai, self._gemini)

@@ -45,6 +45,8 @@ class SimulatorSettings:
     """Anthropic's output tokens: charged as produced, or `max_tokens` reserved at admission."""
     headers: bool = True
     """Send the rate-limit headers."""
+    logprobs: bool = True
+    """Tell OpenAI's clients how probable tokens were, if they ask. Many servers do not."""
     latency: str | float = 0.0
     """Seconds: "0.2", a range "0.5-2.0", or lognormal "median~sigma"."""
     seconds_per_output_token: float = 0.0

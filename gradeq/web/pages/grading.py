@@ -12,17 +12,20 @@ from functools import partial
 from starlette.datastructures import FormData, QueryParams
 from starlette.responses import Response
 
-from gradeq.grading.lexical.grader import MOST_WORDS, why_not
+from gradeq.grading.lexical.grader import MOST_WORDS
 from gradeq.grading.llm import MOST_CHARACTERS
 from gradeq.grading.normalise import is_blank, normalise
+from gradeq.grading.provisional import unfit
 from gradeq.handlers.base import GraderFacts
 from gradeq.model import (
+    BLEND_GRADER,
     DEFAULT_GRADER,
     DEFAULT_OWNER,
     GRADING,
     LEXICAL_GRADER,
     Submission,
     SubmissionStatus,
+    is_blend,
 )
 from gradeq.orders import When
 from gradeq.store.orders import Submitted
@@ -111,16 +114,18 @@ async def _asked(visit: Visit) -> QueryParams | FormData:
 def offered(site: Site) -> list[GraderFacts]:
     """The graders of papers, the usual one first, the one that is always there last; no provider
     twice because it has two names."""
-    found: dict[str, GraderFacts] = {}
+    found: dict[tuple[str, bool], GraderFacts] = {}
     for name in sorted(site.engine.graders, key=_preference):
         facts = site.engine.about(name)
         if facts.kind == GRADING:
-            found.setdefault(facts.provider or f":{name}", facts)
+            key = (facts.provider or f":{name}", facts.is_blend)
+            found.setdefault(key, facts)
     return list(found.values())
 
 
-def _preference(grader: str) -> tuple[bool, bool]:
-    return grader == LEXICAL_GRADER, grader != DEFAULT_GRADER
+def _preference(grader: str) -> tuple[bool, bool, bool]:
+    is_default = grader in (DEFAULT_GRADER, BLEND_GRADER)
+    return grader == LEXICAL_GRADER, is_blend(grader), not is_default
 
 
 async def _sorted_out(
@@ -192,7 +197,7 @@ async def _ways(
 async def _suits(site: Site, grader: GraderFacts, rubric: RubricRow | None) -> bool:
     if rubric is None or not grader.is_provisional:
         return rubric is not None
-    return why_not(await site.engine.rubrics.get(rubric.id)) is None
+    return unfit(grader.name, await site.engine.rubrics.get(rubric.id)) is None
 
 
 async def order(visit: Visit) -> Response:

@@ -1,0 +1,1 @@
+"""A grader for short answers that puts a model's probabilities and the words together."""
