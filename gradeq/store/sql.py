@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +12,12 @@ from types import MappingProxyType
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
 
 
+@cache
 def load_queries() -> Mapping[str, str]:
-    """Every statement of queries/*.sql under the name in the `-- name:` line above it."""
+    """Every statement of queries/*.sql under the name in the `-- name:` line above it.
+
+    Read once in a process: they come with the program, as its modules do.
+    """
     queries: dict[str, str] = {}
     for file in files(__package__).joinpath("queries").iterdir():
         for name, statement in _named(file.read_text("utf-8")):

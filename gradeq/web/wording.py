@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
@@ -115,12 +116,16 @@ class Languages:
         return replace(known, locale=_regional(wanted, known))
 
 
+@cache
 def _texts(folder: Path) -> _Texts:
-    """A language's files together: one for each page, none with another's sections."""
+    """A language's files together: one for each page, none with another's sections.
+
+    Read once in a process: they come with the program, as its modules do.
+    """
     texts: dict[str, Any] = {}
     for path in sorted(folder.glob("*.toml")):
         texts |= tomllib.loads(path.read_text("utf-8"))
-    return texts
+    return MappingProxyType(texts)
 
 
 def _regional(wanted: Sequence[str], known: Wording) -> Locale:
