@@ -177,7 +177,7 @@ async def test_a_reason_stays_open_and_one_click_retries(
     await page.keyboard.press("Enter")
     await service.add(ESSAY, first=2)
     await counted(browsed, "submitted", 2)
-    await browsed.shows(".reason", "it cannot be read")
+    await browsed.shows(".reason", "The grader cannot grade this paper. it cannot be read")
     assert await page.locator(".reason").is_visible()
     await page.click(f"#retry-{paper}")
     await browsed.shows(".told", "It is queued again.")
