@@ -273,8 +273,8 @@ class Assembly:
         store: Store,
         rubric: Callable[[int], Awaitable[Rubric]],
     ) -> ModelHandler:
-        from gradeq.handlers.model import ModelHandler  # noqa: PLC0415
-        from gradeq.handlers.purse import Purse  # noqa: PLC0415
+        from gradeq.handlers.model import ModelHandler  # noqa: PLC0415 - loads what only models need
+        from gradeq.handlers.purse import Purse  # noqa: PLC0415 - the same
 
         provider = self._opened[provider_name].provider
         pool = self._pool(provider.pool, provider.limits)
@@ -300,7 +300,7 @@ class Assembly:
         return LLMGrader(model=model, secret=secret, pseudonyms=self._pseudonyms)
 
     def _batched_handler(self, live: ModelHandler, batching: BatchProvider) -> BatchedHandler:
-        from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415
+        from gradeq.handlers.batched import BatchedHandler  # noqa: PLC0415 - few need it
 
         return BatchedHandler(live, batching)
 
@@ -390,7 +390,7 @@ def _under_todays_cap(state: PoolState) -> PoolState:
 
 def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
     """Raises NoPricesError where a cap could never bind. This machine's own models are free."""
-    from gradeq.providers.address import on_this_machine  # noqa: PLC0415
+    from gradeq.providers.address import on_this_machine  # noqa: PLC0415 - loads no HTTP client
 
     is_free = settings.kind == "local" or (
         settings.base_url is not None and on_this_machine(settings.base_url)
@@ -416,8 +416,8 @@ def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> s
 
 async def _simulate(settings: ProviderSettings, stack: AsyncExitStack) -> str:
     """Start the simulated provider, on a free port of this machine, for as long as the engine."""
-    from gradeq.providers.simulated.server import Simulator  # noqa: PLC0415
-    from gradeq.providers.simulated.settings import SimulatorSettings  # noqa: PLC0415
+    from gradeq.providers.simulated.server import Simulator  # noqa: PLC0415 - few need it
+    from gradeq.providers.simulated.settings import SimulatorSettings  # noqa: PLC0415 - the same
 
     simulator = Simulator(
         SimulatorSettings(
