@@ -123,6 +123,24 @@ async def test_courses_of_others_are_not_there(tmp_path: Path, desk: Desk) -> No
         assert await engine.store.batches() == []
 
 
+async def test_a_batch_with_papers_of_others_is_not_steered(tmp_path: Path, desk: Desk) -> None:
+    engine = make_engine(tmp_path, desk, work=False)
+    async with engine, served_app(create_app(engine, identity=OneCourse())) as (client, _):
+        papers = [
+            NewSubmission("p", "x", course=course, assignment="acids")
+            for course in ("chemistry", "biology")
+        ]
+        batch = await engine.submit(papers, grader="desk")
+        for what in ("pause", "cancel"):
+            place = f"/courses/chemistry/assignments/acids/batches/{batch.id}/{what}"
+            answer = await client.post(place, data={"by": "Ms Lee"})
+            assert answer.status_code == 404
+            assert "papers of other courses" in answer.text
+        row = await engine.store.batch(batch.id)
+        assert row is not None
+        assert (row.paused_at, row.cancelled) == (None, 0)
+
+
 async def test_a_release_carries_a_name(service: Service) -> None:
     ids = await service.add("x", "x")
     await graded(service, ids)

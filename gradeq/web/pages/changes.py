@@ -14,6 +14,7 @@ from gradeq.store.orders import Skipped
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.pages.undo import take_back_with
 from gradeq.web.problems import Problem
+from gradeq.web.rights import sees_batch
 from gradeq.web.visit import Visit
 
 log = logging.getLogger("gradeq")
@@ -110,11 +111,13 @@ async def cancel(visit: Visit) -> Response:
 
 
 async def _batch_of(visit: Visit) -> int:
-    """The batch in the address, if it is an open one of the assignment there."""
+    """The batch in the address: an open one of the assignment there, with no papers of others."""
     place, batch_id = Place.of(visit), int(visit.request.path_params["batch_id"])
     batches = await visit.site.store.open_batches_of(place.course, place.assignment)
     if batch_id not in {one.id for one in batches}:
         raise NotFoundError(visit.words.text("assignment.batch_over"))
+    if not await sees_batch(visit.site, visit.person, batch_id):
+        raise NotFoundError(visit.words.text("assignment.batch_of_others"))
     return batch_id
 
 
