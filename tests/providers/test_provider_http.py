@@ -548,7 +548,7 @@ async def test_lines_that_end_too_early_end_with_a_trouble(server, client):
 
 async def test_a_line_has_the_whole_timeout_and_no_more(server):
     async def drip(exchange: Exchange) -> None:
-        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\none\n")
+        await exchange.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\none\n")
         while not exchange.closed.is_set():
             await exchange.send(b"x")
             await asyncio.sleep(0.01)
