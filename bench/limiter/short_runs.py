@@ -8,13 +8,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from bench.limiter.simulation import (
-    Change,
-    Paper,
-    ServerBucket,
-    StrictServer,
-    bound,
-)
+from bench.limiter.bound import Change, bound
+from bench.limiter.server import Paper, ServerBucket, StrictServer
 from gradeq.limiter.base import Cost, Usage
 from gradeq.providers.simulated import SimulatorSettings
 from gradeq.providers.simulated.latency import Latency
