@@ -14,9 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, ViewportSize, async_playwright
 
 from gradeq import Engine, ProviderSettings
 from gradeq.grading.documents import read_papers
@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 CLASS = ROOT / "examples" / "class"
 COURSE, ASSIGNMENT = "English 9b", "School start"
 PLACE = "/courses/English%209b/assignments/School%20start"
-SIZE = {"width": 1200, "height": 800}
-NARROW = {"width": 390, "height": 800}
+SIZE: ViewportSize = {"width": 1200, "height": 800}
+NARROW: ViewportSize = {"width": 390, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -38,8 +38,8 @@ class Shot:
     name: str
     path: str
     language: str = "en-GB"
-    scheme: str = "light"
-    size: Any = None
+    scheme: Literal["light", "dark"] = "light"
+    size: ViewportSize = SIZE
 
 
 SHOTS = (
@@ -104,7 +104,7 @@ async def main(folder: Path) -> None:
             browser = await driver.chromium.launch(executable_path=chromium, args=FLAGS)
             for shot in SHOTS:
                 context = await browser.new_context(
-                    viewport=shot.size or SIZE, locale=shot.language, color_scheme=shot.scheme
+                    viewport=shot.size, locale=shot.language, color_scheme=shot.scheme
                 )
                 await take(await context.new_page(), url, shot, graded, folder)
                 await context.close()

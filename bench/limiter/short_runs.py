@@ -68,7 +68,9 @@ class ShortRun:
         """The provider as the simulation knows it, with what there is at first."""
         provider = self.provider
         server = StrictServer(
-            *(getattr(provider, name) for name in LIMITS),
+            requests=provider.requests_per_minute,
+            input_tokens=provider.input_tokens_per_minute,
+            output_tokens=provider.output_tokens_per_minute,
             per_second=provider.enforce_per_second,
             concurrency=provider.concurrency,
             reserves_output=provider.output_accounting == "reserved",
