@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from gradeq.limiter.buckets import TOLERANCE_SECONDS
+
 OVER = 500
 _ALWAYS = 5
 _DOUBLES_IN_SECONDS = 0.5
@@ -27,7 +29,7 @@ class Opening:
         """How many may start at `now`; None where it sets no limit."""
         if self.steps >= OVER:
             return None
-        return max(_ALWAYS - in_flight, int(self._next_at <= now))
+        return max(_ALWAYS - in_flight, int(self._next_at <= now + TOLERANCE_SECONDS))
 
     def ready_at(self, in_flight: int) -> float:
         """When one more may start."""

@@ -8,6 +8,7 @@ import pytest
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import LimitedBy, Limits, Signals
+from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.opening import OVER, Opening
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
@@ -104,3 +105,14 @@ def test_it_goes_on_where_another_process_was(clock: ManualClock) -> None:
     assert again.state().opened == 5
     assert len(start_all(again)) == 5
     assert denied(again).reason is LimitedBy.REQUESTS
+
+
+def test_whoever_waited_until_ready_finds_room(clock: ManualClock) -> None:
+    """Even where sums of floats miss the moment: a "now" without room is asked for without end."""
+    pool = a_new_pool(clock)
+    start_all(pool)
+    ready_at = pool.ready_at()
+    assert ready_at is not None
+    clock.advance(ready_at - TOLERANCE_SECONDS / 2 - clock.monotonic())
+    assert pool.ready_at() == clock.monotonic()
+    assert pool.room() == 1
