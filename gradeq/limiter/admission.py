@@ -137,11 +137,11 @@ class Admission:
         self._is_cold = False
         accounts = self.accounts
         has_enough = accounts.are_cleared_by(permit, now)
-        if permit.in_a_crowd and accounts.requests is not None and not self.pace.short_window:
-            if has_enough or accounts.have_plenty(permit.charges, now):
-                self.pace.short_window = True
+        in_a_crowd = permit.in_a_crowd and accounts.requests is not None
+        if in_a_crowd and (has_enough or accounts.have_plenty(permit.charges, now)):
+            if self.pace.heed_short_window():
                 return
-        elif has_enough:
+        if has_enough:
             self.at_once.refused(in_flight, now)
             return
         if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
@@ -189,6 +189,7 @@ class Admission:
             at_ms=anchor.wall_ms,
             buckets=tuple(account.state(anchor) for account in self.accounts),
             short_window=self.pace.short_window,
+            margin_seconds=self.pace.margin,
             rate_factor=self.pace.slow_down.factor(now),
             full_rate=self.pace.slow_down.full_rate,
             learned_factor=self.factor.value(now),
@@ -215,6 +216,7 @@ class Admission:
         anchor = Anchor.of(state, clock)
         now = clock.monotonic()
         self.pace.short_window = state.short_window
+        self.pace.margin = state.margin_seconds
         self.pace.slow_down.full_rate = state.full_rate
         self.pace.slow_down.resume_at(state.rate_factor, anchor.monotonic)
         self.factor.resume_at(state.learned_factor, state.failed_at, anchor.monotonic)
