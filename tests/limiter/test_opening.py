@@ -116,3 +116,15 @@ def test_whoever_waited_until_ready_finds_room(clock: ManualClock) -> None:
     clock.advance(ready_at - TOLERANCE_SECONDS / 2 - clock.monotonic())
     assert pool.ready_at() == clock.monotonic()
     assert pool.room() == 1
+
+
+def test_after_a_refusal_that_nothing_explains_calls_go_one_by_one(clock: ManualClock) -> None:
+    """Where one is refused again, the others were not sent."""
+    pool = a_new_pool(clock, Limits())
+    for permit in start_all(pool):
+        pool.refused(permit, Signals(retry_after=1.0))
+    clock.advance(2)
+    assert len(start_all(pool)) == 1
+    assert denied(pool).reason is LimitedBy.REQUESTS
+    clock.advance(0.5)
+    assert len(start_all(pool)) == 1
