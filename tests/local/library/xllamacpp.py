@@ -34,6 +34,7 @@ class Server:
             sys.stderr.write("0.01 E llama_model_load: error loading model: unknown architecture\n")
             sys.stderr.flush()
             raise RuntimeError("Failed to init server, please check the input params.")
+        path.with_suffix(".loading").touch()
         while path.with_suffix(".wait").exists():
             time.sleep(0.02)
         handler = type("Handler", (_Handler,), {"params": params, "orders": self.orders})
