@@ -17,7 +17,7 @@ import secrets
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -37,10 +37,11 @@ _SET_PARENT_DEATH_SIGNAL = 1
 """Of prctl(2), PR_SET_PDEATHSIG in <linux/prctl.h>."""
 
 
-def main(place: MeetingPlace, path: Path, planned: Plan, starter: int) -> int:
+def main(place: MeetingPlace, path: Path, planned: Plan, starter: int) -> NoReturn:
+    """Ends the process, with TAKEN, FAILED or 0."""
     end_with(starter)
     if place.take() is None:
-        return TAKEN
+        sys.exit(TAKEN)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     _write_errors_to(place.log_path)
@@ -57,7 +58,9 @@ def main(place: MeetingPlace, path: Path, planned: Plan, starter: int) -> int:
         door.tell(failed=place.last_words() or f"{type(error).__name__}: {error}")
     door.join()
     place.notice_path.unlink(missing_ok=True)
-    return FAILED if server is None else 0
+    # While `server` is held: to let go of it would wait for every call that is on its way. And
+    # the system frees the memory faster than the library does.
+    os._exit(FAILED if server is None else 0)
 
 
 def end_with(starter: int | None) -> None:
@@ -101,6 +104,4 @@ def _write_errors_to(log: Path) -> None:
 if __name__ == "__main__":
     key, folder, model, plan, starter = sys.argv[1:]
     planned = msgspec.json.decode(plan, type=Plan)
-    code = main(MeetingPlace(key, Path(folder)), Path(model), planned, int(starter))
-    # The system frees the memory faster than the library does.
-    os._exit(code)
+    main(MeetingPlace(key, Path(folder)), Path(model), planned, int(starter))
