@@ -41,6 +41,15 @@ def test_another_file_at_the_same_place_is_another_model(tmp_path: Path):
     assert find_model(str(path)).key != first
 
 
+def test_a_link_is_the_same_model_by_its_own_name(tmp_path: Path):
+    """As in a download cache, where files are named by their hash and linked by their name."""
+    blob, link = tmp_path / "4e2f8a", tmp_path / "good-model.gguf"
+    blob.write_bytes(WHOLE)
+    link.symlink_to(blob)
+    assert find_model(str(link)).name == "good-model"
+    assert find_model(str(link)).key == find_model(str(blob)).key
+
+
 def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))

@@ -23,8 +23,10 @@ _BYTES_PER_VALUE = 2
 class ModelFile:
     """A model that can be loaded, as far as its header tells. Sizes in bytes.
 
-    `key` names this very file: another one at the same place has another key. `context_tokens`
-    is how many tokens the model was made to read, `per_token` what each of them takes of memory.
+    `path` is absolute; where it is a link, its own name tells more than that of what it leads to.
+    `key` names this very file: another one at the same place has another key, a link the same.
+    `context_tokens` is how many tokens the model was made to read, `per_token` what each of them
+    takes of memory.
     """
 
     path: Path
@@ -79,7 +81,7 @@ def told_bytes(count: float) -> str:
 
 def _path_of(model: str) -> Path:
     path = _in_package(model.removeprefix(PACKAGE)) if model.startswith(PACKAGE) else Path(model)
-    return Path(os.path.realpath(path.expanduser()))
+    return Path(os.path.abspath(path.expanduser()))
 
 
 def _in_package(name: str) -> Path:
@@ -110,7 +112,7 @@ def _read(path: Path, size: int, changed_ns: int) -> ModelFile:
         for key, value in header.values.items()
         if key.startswith(family)
     }
-    identity = f"{path} {size} {changed_ns}"
+    identity = f"{os.path.realpath(path)} {size} {changed_ns}"
     return ModelFile(
         path=path,
         key=hashlib.sha256(identity.encode()).hexdigest()[:16],
