@@ -52,7 +52,7 @@ _DATABASE = Path("evaluate.db")
 @click.option(
     "--labels",
     metavar="WORST,…,BEST",
-    help="The order of the labels, where they are neither numbers nor a known pair.",
+    help="The order of the labels, where they are neither numbers nor known.",
 )
 @click.option("--grader", default=DEFAULT_GRADER, show_default=True, metavar="NAME")
 @click.option("--out", type=FILE, metavar="FILE", help="Keep the run, as .jsonl, for --against.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 
-from gradeq.evaluation.baselines import left_out
+from gradeq.evaluation.baselines import on_a_line
 from gradeq.evaluation.bootstrap import Figure, Sample, estimated, how_drawn
 from gradeq.evaluation.confidence import ByConfidence, Told, by_confidence
 from gradeq.evaluation.figures import Pair, Undefined, auc, bias, exact, figures_on, pearson
@@ -170,14 +170,14 @@ def _figures(measure: Measure, pairs: Sequence[tuple[str, Pair]]) -> dict[str, F
 def _baseline(run: Run, title: str, trait: Value) -> Line:
     """Over the papers that the grader was measured on, so that the lines compare.
 
-    The marks come from a line fitted without the paper itself. Correlation and AUC are those of
+    The marks come from a line fitted to all of them. Correlation and AUC are those of
     the trait: nothing is fitted for them.
     """
     measure, human = run.headline, by_person(1, run.headline)
     outcomes = [one for one in run.outcomes if by_grader(measure)(one) is not None]
     traits = paired(outcomes, human, trait)
     try:
-        marks = left_out([x for _, (_, x) in traits], [y for _, (y, _) in traits], measure.scale)
+        marks = on_a_line([x for _, (_, x) in traits], [y for _, (y, _) in traits], measure.scale)
     except Undefined as undefined:
         return Line(title, {}, str(undefined) if traits or not outcomes else "no reference answer")
     pairs = [

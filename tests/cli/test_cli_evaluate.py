@@ -328,6 +328,9 @@ def test_the_report_stands_alone_and_shows_texts_as_text(school: School):
     assert not re.search(r"<[^>]*(?:src|href)=|url\(|@import|https?:", page)
     assert "SIMULATED" in page
     assert page.count("<svg") >= 4
+    # On a narrow screen each table scrolls by itself, and what is said of it stays where it is.
+    assert page.count("<table") == page.count('<div class="wide"') >= 3
+    assert "<caption" not in page
     assert "prefers-color-scheme: dark" in page
 
 

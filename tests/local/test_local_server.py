@@ -167,6 +167,34 @@ async def test_a_killed_gradeq_leaves_no_server_behind(tmp_path: Path):
     assert running(model, tmp_path) is None
 
 
+async def test_nor_one_that_is_still_writing_an_answer(tmp_path: Path):
+    model = a_model(tmp_path)
+    model.with_suffix(".hold").touch()
+    script = Path(__file__).with_name("local_process.py")
+    process = subprocess.Popen([sys.executable, script, tmp_path, model, LIBRARY])
+    try:
+        server = await until(lambda: asked(model) and running(model, tmp_path), "a question")
+    finally:
+        process.kill()
+        process.wait()
+    await until(lambda: not is_alive(server.pid), "the end of the server")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+async def test_nor_one_that_is_still_loading(tmp_path: Path):
+    model = a_model(tmp_path)
+    model.with_suffix(".wait").touch()
+    script = Path(__file__).with_name("local_process.py")
+    process = subprocess.Popen([sys.executable, script, tmp_path, model, LIBRARY])
+    try:
+        server = await until(lambda: running(model, tmp_path), "a server")
+        await until(model.with_suffix(".loading").exists, "loading")
+    finally:
+        process.kill()
+        process.wait()
+    await until(lambda: not is_alive(server.pid), "the end of the server")
+
+
 async def test_a_stale_notice_of_a_dead_server_misleads_nobody(tmp_path: Path):
     model = a_model(tmp_path)
     async with a_class(tmp_path, model) as at:

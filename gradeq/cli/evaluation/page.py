@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from gradeq.cli import say
 from gradeq.cli.evaluation.forest import Forest, forest
 from gradeq.cli.evaluation.grading import Graded
 from gradeq.cli.evaluation.told import chance_told
@@ -69,7 +70,9 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(NAMES=NAMES, told=told, share=share, chance_told=chance_told)
+    environment.globals.update(
+        NAMES=NAMES, told=told, share=share, chance_told=chance_told, counted=say.counted
+    )
     far = list(_far(summary.run, papers))
     drawn = _differences(summary.run)
     return environment.get_template("page.html").render(

@@ -215,8 +215,9 @@ class Link:
         except ConfigError as error:
             raise _Unusable(str(error)) from error
         where = (self._place.key, str(self._place.folder), str(self._model.path))
+        how = (msgspec.json.encode(self._plan).decode(), str(os.getpid()))
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", _CHILD, *where, msgspec.json.encode(self._plan).decode()],
+            [sys.executable, "-P", "-m", _CHILD, *where, *how],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
