@@ -139,6 +139,7 @@ def test_reading_a_database_that_is_not_there(words):
     typed = gradeq(*words)
     assert typed.code == 2
     assert "no such database" in typed.err
+    assert "--db names another" in typed.err
     assert not Path("gradeq.db").exists()
 
 

@@ -78,7 +78,10 @@ async def open_writer(path: Path) -> Hopper:
 async def open_reader(path: Path) -> Hopper:
     """A connection that cannot write, whatever it is asked."""
     if not path.is_file():
-        raise StoreError(f"{path}: no such database; 'gradeq import' or 'gradeq run' creates one")
+        raise StoreError(
+            f"{path}: no such database. 'gradeq import' or 'gradeq run' creates one; "
+            "--db names another"
+        )
     return await _open(lambda: _connect_reader(path))
 
 
