@@ -36,6 +36,7 @@ class Purse:
     store: Store
     clock: Clock
     day_cap: float | None = None
+    currency: str = "USD"
 
     async def reserve(self, claimed: Claimed, prompt: Prompt) -> Reserved | NoMoney | None:
         """None where no cap is in force. At the day's cap the pool stands still until midnight."""
@@ -43,7 +44,7 @@ class Purse:
             return None
         if not self.provider.is_priced:
             return await self._without_prices(claimed)
-        need = Need(claimed.job.id, claimed.lease, self.provider.worst_price(prompt))
+        need = self._need(claimed, prompt)
         [found] = await self.store.reserve_cost([need], self.day_cap)
         if found is None:
             return NoMoney("it was taken back before the call was made")
@@ -61,10 +62,7 @@ class Purse:
             return [True] * len(calls)
         if not self.provider.is_priced:
             return [await self._without_prices(claimed) is None for claimed, _ in calls]
-        needs = [
-            Need(claimed.job.id, claimed.lease, share * self.provider.worst_price(prompt))
-            for claimed, prompt in calls
-        ]
+        needs = [self._need(claimed, prompt, share) for claimed, prompt in calls]
         found = await self.store.reserve_cost(needs, self.day_cap)
         for one in found:
             if isinstance(one, CapReached):
@@ -76,6 +74,10 @@ class Purse:
         if not may_be_charged(failure):
             return 0.0
         return self.provider.worst_price(prompt) if held is None else held.amount
+
+    def _need(self, claimed: Claimed, prompt: Prompt, share: float = 1.0) -> Need:
+        amount = share * self.provider.worst_price(prompt)
+        return Need(claimed.job.id, claimed.lease, amount, self.currency)
 
     def _park(self, reached: CapReached) -> None:
         if reached.batch_id is None and not reached.waits:

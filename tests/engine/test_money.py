@@ -74,7 +74,7 @@ async def test_fifty_in_flight_never_overshoot_a_batch_s_cap(tmp_path, cap):
         assert (batch.completed > 0) == (cap > 1.6)
         assert batch.completed + batch.pending == 120
         assert batch.paused_by == "gradeq"
-        assert f"cost cap of {cap:.2f} reached: " in batch.pause_reason
+        assert f"cost cap of {cap:.2f} USD reached: " in batch.pause_reason
         assert f"gradeq batch cap {batch_id} AMOUNT" in batch.pause_reason
         assert await at.engine.store.check() == []
         # Few are claimed for nothing, and no call that is not made is on record.
@@ -223,7 +223,7 @@ async def test_fifty_in_flight_never_overshoot_the_day_s_cap(tmp_path):
         assert 2.4 <= paid(sim) <= 4.0
         assert (spent.uncertain_cost, spent.reserved_cost) == (0, 0)
         reading = pool.reading()
-        assert reading.parked_reason.startswith("the day's cost cap of 4.00 reached: ")
+        assert reading.parked_reason.startswith("the day's cost cap of 4.00 USD reached: ")
         assert 0 < reading.wait_seconds <= 25 * 3600
         batches = [await batch_of(at, batch_id) for batch_id in ids]
         assert all(batch.paused_at is None for batch in batches)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from gradeq import money
 from gradeq.days import day_of
 from gradeq.errors import NotFoundError
 from gradeq.outcome import ErrorClass
@@ -40,9 +39,7 @@ def _reserve(tx: Tx, need: Need, day_cap: float | None) -> Reserved | CapReached
     if batch is None:
         return None
     today = day_of(tx.now)
-    reached = _batch_reached(tx, batch, need.amount) or _day_reached(
-        tx, batch["id"], today, need.amount, day_cap
-    )
+    reached = _batch_reached(tx, batch, need) or _day_reached(tx, batch["id"], today, need, day_cap)
     if reached is not None:
         return reached
     tx.run(
@@ -57,36 +54,45 @@ def _reserve(tx: Tx, need: Need, day_cap: float | None) -> Reserved | CapReached
     return Reserved(need.amount, tx.now)
 
 
-def _batch_reached(tx: Tx, batch: sqlite3.Row, needed: float) -> CapReached | None:
+def _batch_reached(tx: Tx, batch: sqlite3.Row, need: Need) -> CapReached | None:
     """While calls are in hand, no more of the batch is claimed; without any, it is paused."""
-    reached = _reached(batch, batch["cost_cap"], needed, batch["id"])
+    reached = _reached(batch, batch["cost_cap"], need, batch["id"])
     if reached is not None:
-        tx.run("batch_needs", id=batch["id"], needed=needed)
+        tx.run("batch_needs", id=batch["id"], needed=need.amount)
         if not reached.waits:
             control.pause_by_itself(tx, batch["id"], ErrorClass.COST_CAP, reached.reason)
     return reached
 
 
 def _day_reached(
-    tx: Tx, batch_id: int, today: str, needed: float, cap: float | None
+    tx: Tx, batch_id: int, today: str, need: Need, cap: float | None
 ) -> CapReached | None:
     if cap is None:
         return None
-    reached = _reached(tx.one("day_get", day=today), cap, needed, None)
+    reached = _reached(tx.one("day_get", day=today), cap, need, None)
     if reached is not None:
-        tx.run("pool_needs", batch_id=batch_id, day=today, cap=cap, needed=needed)
+        tx.run("pool_needs", batch_id=batch_id, day=today, cap=cap, needed=need.amount)
     return reached
 
 
 def _reached(
-    purse: sqlite3.Row | None, cap: float | None, needed: float, batch_id: int | None
+    purse: sqlite3.Row | None, cap: float | None, need: Need, batch_id: int | None
 ) -> CapReached | None:
     if cap is None:
         return None
     spent, uncertain, in_hand, reserving = _taken(purse)
-    if spent + uncertain + in_hand + needed <= cap * (1 + _ROUNDING):
+    if spent + uncertain + in_hand + need.amount <= cap * (1 + _ROUNDING):
         return None
-    return CapReached(cap, spent, uncertain, in_hand, needed, reserving > 0, batch_id)
+    return CapReached(
+        cap,
+        spent,
+        uncertain,
+        in_hand,
+        need.amount,
+        waits=reserving > 0,
+        batch_id=batch_id,
+        currency=need.currency,
+    )
 
 
 def _taken(purse: sqlite3.Row | None) -> tuple[float, float, float, int]:
@@ -128,7 +134,7 @@ def end_reservations(
 
 
 def _lost(lease: str, amount: float, reserved_at: int, now: int) -> Attempt:
-    reason = f"gradeq stopped during the call, which may have cost up to {money.told(amount)}"
+    reason = "gradeq stopped during the call, which may have been charged"
     return Attempt(
         reserved_at, now, ErrorClass.INTERRUPTED, reason, uncertain_cost=amount, lease=lease
     )

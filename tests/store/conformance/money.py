@@ -265,8 +265,8 @@ class CapSuite(Suite):
         assert (batch.status, batch.paused_by) == ("paused", "gradeq")
         assert (batch.pause_cause, batch.pause_reason) == ("cost_cap", beyond.reason)
         assert beyond.reason == (
-            "cost cap of 2.00 reached: 0.7500 spent, 0.00 in hand, the next call could cost up to "
-            f"1.50; raise it (gradeq batch cap {batch_id} AMOUNT), then resume "
+            "cost cap of 2.00 USD reached: 0.7500 spent, 0.00 in hand, the next call could cost up "
+            f"to 1.50; raise it (gradeq batch cap {batch_id} AMOUNT), then resume "
             f"(gradeq batch resume {batch_id})"
         )
         assert await claim(store) == []
@@ -376,7 +376,7 @@ class DaySuite(Suite):
         await reserved(store, first, 1.0, day_cap=1.5)
         beyond = await reached(store, second, 1.0, day_cap=1.5)
         assert (beyond.batch_id, beyond.in_hand, beyond.waits) == (None, 1.0, True)
-        assert beyond.reason.startswith("the day's cost cap of 1.50 reached: 0.00 spent, 1.00 in ")
+        assert beyond.reason.startswith("the day's cost cap of 1.50 USD reached: 0.00 spent, 1.00 ")
         assert "midnight" in beyond.reason
         batch = await batch_of(store, second.job.batch_id)
         assert batch.paused_at is None
