@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradeq.clock import Clock
 from gradeq.days import next_midnight_ms
@@ -28,6 +28,14 @@ class NoMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """The call may be made, with `prompt`. `held` is None where no cap is in force."""
+
+    prompt: Prompt
+    held: Reserved | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Purse:
     """Reserves for calls to `provider`. `day_cap` is what all calls of a local day may cost."""
 
@@ -38,18 +46,22 @@ class Purse:
     day_cap: float | None = None
     currency: str = "USD"
 
-    async def reserve(self, claimed: Claimed, prompt: Prompt) -> Reserved | NoMoney | None:
-        """None where no cap is in force. At the day's cap the pool stands still until midnight."""
+    async def reserve(self, claimed: Claimed, prompt: Prompt) -> Paid | NoMoney:
+        """Near a cap a call gets less room for its answer, but still plenty. At the day's cap the
+        pool stands still until midnight.
+        """
         if not claimed.is_capped and self.day_cap is None:
-            return None
+            return Paid(prompt)
         if not self.provider.is_priced:
-            return await self._without_prices(claimed)
-        need = self._need(claimed, prompt)
+            return await self._without_prices(claimed) or Paid(prompt)
+        # One whose last answer was of no use, perhaps being cut, keeps all its room.
+        lean = prompt if claimed.counters.unusable else self.provider.trimmed(prompt)
+        need = replace(self._need(claimed, prompt), least=self.provider.worst_price(lean))
         [found] = await self.store.reserve_cost([need], self.day_cap)
         if found is None:
             return NoMoney("it was taken back before the call was made")
         if isinstance(found, Reserved):
-            return found
+            return Paid(prompt if found.amount == need.amount else lean, found)
         self._park(found)
         return NoMoney(found.reason)
 

@@ -9,12 +9,21 @@ from gradeq import money
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The most that the next call for a job in hand can cost: above 0, in configured money."""
+    """The most that the next call for a job in hand can cost: above 0, in configured money.
+
+    `least` is what will do where `amount` does not fit.
+    """
 
     job_id: int
     lease: str
     amount: float
     currency: str = "USD"
+    least: float | None = None
+
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """What to try to reserve, the last one being what it takes."""
+        return (self.amount,) if self.least is None else (self.amount, self.least)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,24 @@ async def test_fifty_in_flight_never_overshoot_a_batch_s_cap(tmp_path, cap):
         assert batch.requests == sim.stats.requests == batch.completed
 
 
+@pytest.mark.parametrize("concurrency", [1, 20])
+async def test_most_of_a_small_cap_is_used(tmp_path, concurrency):
+    """A cap of what twenty papers cost, by a rubric that is longer than they are."""
+    rubric = f'instructions = "{"Read with care and be fair. " * 100}"\n{RUBRIC}'
+    (before := tmp_path / "before").mkdir()
+    async with simulator(latency="0.01-0.05") as sim:
+        async with priced(before, sim, rubric=rubric) as at:
+            await at.graded(essays(20, start=500))
+            cap = paid(sim)
+        provider = {"concurrency": concurrency}
+        async with priced(tmp_path, sim, rubric=rubric, provider=provider) as at:
+            batch_id = (await at.submit(essays(60), cost_cap=cap)).id
+            batch = await until_paused(at, batch_id)
+            assert batch.cost == pytest.approx(paid(sim) - cap)
+            assert 0.75 * cap < batch.cost <= cap
+            assert (batch.failed, batch.reserved_cost) == (0, 0)
+
+
 async def test_a_higher_cap_finishes_the_batch(tmp_path):
     async with simulator() as sim, priced(tmp_path, sim) as at:
         batch_id = (await at.submit(essays(30), cost_cap=2.0)).id

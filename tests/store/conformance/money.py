@@ -271,6 +271,18 @@ class CapSuite(Suite):
         )
         assert await claim(store) == []
 
+    async def test_a_call_may_do_with_less(self, store: Store) -> None:
+        batch_id = (await queued(store, *"abc", cost_cap=2.0)).id
+        claims = await claim(store, 3)
+        needs = [Need(one.job.id, one.lease, 1.2, least=0.5) for one in claims]
+        first, second, third = await store.reserve_cost(needs, None)
+        assert isinstance(first, Reserved)
+        assert isinstance(second, Reserved)
+        assert isinstance(third, CapReached)
+        assert (first.amount, second.amount, third.needed) == (1.2, 0.5, 0.5)
+        assert (await batch_of(store, batch_id)).reserved_cost == pytest.approx(1.7)
+        assert third.waits
+
     async def test_while_calls_are_in_hand_it_waits_for_them(self, store: Store) -> None:
         batch_id = (await queued(store, *"abcd", cost_cap=2.0)).id
         first, second, third = await claim(store, 3)
