@@ -55,5 +55,12 @@ def told(amount: float, currency: str) -> str:
 
 
 def figures(amount: float) -> str:
-    """Where the currency stands beside it; small sums keep their digits."""
-    return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"
+    """Where the currency stands beside it."""
+    return f"{amount:,.{decimals(amount)}f}"
+
+
+def decimals(amount: float) -> int:
+    """How many to show: small sums keep four, very small ones two that are not 0."""
+    if amount >= 1 or amount <= 0:
+        return 2
+    return max(4, 1 - math.floor(math.log10(amount)))

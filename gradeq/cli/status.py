@@ -78,7 +78,7 @@ def _told(config: Config, found: Found) -> dict[str, Any]:
     return {
         "db": str(config.store.path),
         "currency": config.grading.currency,
-        "daemon": None if found.holder is None else asdict(found.holder),
+        "daemon": _holder(found.holder),
         "assignments": [
             {"course": course, "assignment": name, **asdict(badges)}
             for course, name, badges in found.assignments
@@ -108,6 +108,11 @@ def _lines(config: Config, found: Found) -> list[str]:
     if today := costs(found.today, grading.currency, grading.cost_cap_per_day):
         lines.append(f"today: {today}")
     return lines
+
+
+def _holder(holder: Holder | None) -> dict[str, Any] | None:
+    """Without its key, which is a secret of whoever started it."""
+    return None if holder is None else {"pid": holder.pid, "url": holder.url}
 
 
 def _writer(holder: Holder | None) -> str:
