@@ -246,7 +246,9 @@ class Assembly:
             store=store,
             clock=self._clock,
             rubric=rubric,
-            purse=Purse(provider, pool, store, self._clock, self._caps.per_day),
+            purse=Purse(
+                provider, pool, store, self._clock, self._caps.per_day, self._caps.currency
+            ),
             marks=supplier.marks,
         )
 

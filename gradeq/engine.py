@@ -64,10 +64,10 @@ class Engine(Graders):
         self._caps = Caps(
             checked_cap(cost_cap_per_batch, "cost_cap_per_batch"),
             checked_cap(cost_cap_per_day, "cost_cap_per_day"),
+            checked_currency(currency),
         )
         self._grace_seconds = grace_seconds
         self._pseudonyms = pseudonyms
-        self._currency = checked_currency(currency)
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, rng)
@@ -363,7 +363,7 @@ class Engine(Graders):
     @property
     def currency(self) -> str:
         """That of the prices, by its ISO 4217 code."""
-        return self._currency
+        return self._caps.currency
 
     def pace_of(self, batch_id: int) -> float | None:
         """How many jobs of a batch ended a second in the last three minutes; None: none did."""

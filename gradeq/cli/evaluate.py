@@ -114,7 +114,7 @@ def command(
         config, grace, as_json, grader=None if grader == DEFAULT_GRADER else grader, is_quiet=True
     )
     done, papers = asyncio.run(_graded(foreground, grading, asked))
-    header = replace(header, spent_seconds=done.told["seconds"])
+    header = replace(header, spent_seconds=done.told["seconds"], currency=config.grading.currency)
     run = Run(header, tuple(one.outcome for one in papers))
     if out is not None:
         save_run(run, out)

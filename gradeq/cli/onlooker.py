@@ -27,6 +27,7 @@ class Onlooker:
     daemon: Daemon
     watch: Watch
     stop: Stop
+    currency: str
     clock: Clock = field(default_factory=SystemClock)
     _causes: Causes = field(default_factory=Causes)
 
@@ -45,7 +46,7 @@ class Onlooker:
         )
 
     async def _follow(self, store: Store) -> str | None:
-        with progress_screen(self.clock) as screen:
+        with progress_screen(self.clock, self.currency) as screen:
             while not self.stop.asked.is_set():
                 standing = await self.watch.look(store)
                 screen.show(standing, await self._limit())

@@ -190,12 +190,16 @@ class PoolAnswer(Struct, frozen=True):
 
 
 class DayAnswer(Struct, frozen=True):
-    """What the calls of a local day have cost, may have cost and may still cost, and their cap."""
+    """What the calls of a local day have cost, may have cost and may still cost, and their cap.
+
+    `currency` is that of every amount that the service tells.
+    """
 
     day: str
     cost: float
     uncertain_cost: float
     reserved_cost: float
+    currency: str = "USD"
     cost_cap: float | None = None
 
 

@@ -88,7 +88,7 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
     if row.paused_by is not None:
         return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
     if row.is_short:
-        return _held(answer, _COST_CAP, money.told_short(row.cost_cap))
+        return _held(answer, _COST_CAP, money.told_short(row.cost_cap, site.engine.currency))
     if (night := told_overnight(row)) is not None:
         return _held(answer, _OVERNIGHT, night)
     pool = site.engine.pools.get(row.pool)

@@ -46,6 +46,7 @@ def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     assert waited.code == 0, waited.err
     status = gradeq("status", "--json").told
     assert status["daemon"]["url"] == daemon
+    assert set(status["daemon"]) == {"pid", "url"}, "its key is nobody's to see"
     assert status["assignments"][0]["graded"] == 4
     released = gradeq("release", "--by", "Anna", "--ids", "p0,p1", "--json")
     assert (released.code, released.told["released"]) == (0, ["p0", "p1"])

@@ -19,13 +19,13 @@ def test_run_stops_at_its_cap_and_goes_on_with_a_higher_one(school: School):
     assert first.code == 1
     assert 0 < first.told["cost"] <= 3
     assert 0 < first.told["graded"] < 30
-    assert "cost cap of 3.00 reached" in first.told["stuck_on"]
+    assert "cost cap of 3.00 USD reached" in first.told["stuck_on"]
     assert "Mend that." in first.err
     rows = jsonl(Path("grades.jsonl"))
     assert sum(row["cost"] for row in rows) == pytest.approx(first.told["cost"], abs=1e-5)
     left = [row for row in rows if row["status"] == "ungraded"]
     assert len(left) == first.told["ungraded"]
-    assert all("its batch is paused: cost cap of 3.00" in row["reason"] for row in left)
+    assert all("its batch is paused: cost cap of 3.00 USD" in row["reason"] for row in left)
 
     same = school.run(papers, *PRICES, "--max-cost", 3)
     assert (same.code, same.told["requests"]) == (1, 0)
@@ -64,30 +64,44 @@ def test_a_configured_cap_holds_every_batch_and_day(school: School, noon: None):
     typed = gradeq("run", papers, "--rubric", school.rubric, "--json")
     assert typed.code == 1
     assert 0 < typed.told["cost"] <= 3
-    assert "the day's cost cap of 3.00 reached" in typed.told["stuck_on"]
+    assert "the day's cost cap of 3.00 USD reached" in typed.told["stuck_on"]
     status = gradeq("status", "--json").told
     assert status["today"]["cost"] == pytest.approx(typed.told["cost"], abs=1e-5)
     assert status["today"]["cost_cap"] == 3
     told = gradeq("status").out
-    assert f"today: cost {typed.told['cost']:.2f} of 3.00" in told
+    assert f"today: cost {typed.told['cost']:.2f} of 3.00 USD" in told
     assert "parked" in told
-    assert "the day's cost cap of 3.00" in told
+    assert "the day's cost cap of 3.00 USD" in told
 
 
 def test_status_and_list_tell_what_a_batch_has_cost(school: School):
     typed = school.run(school.papers(30), *PRICES, "--max-cost", 3)
     cost = f"{typed.told['cost']:.2f}"
-    assert f"cost {cost} of 3.00" in gradeq("status").out
+    assert f"cost {cost} of 3.00 USD" in gradeq("status").out
     header, row = gradeq("batch", "list").out.splitlines()
-    assert header.split()[-2:] == ["cost", "cap"]
+    assert header.split()[-3:] == ["cost", "USD", "cap"]
     assert row.split()[-2:] == [cost, "3.00"]
+
+
+def test_amounts_are_told_in_the_configured_currency(school: School):
+    Path("gradeq.toml").write_text('[grading]\ncurrency = "EUR"\n', "utf-8")
+    first = school.run(school.papers(30), *PRICES, "--max-cost", 3)
+    assert first.told["currency"] == "EUR"
+    assert f"cost {first.told['cost']:.2f} EUR" in first.err
+    assert "cost cap of 3.00 EUR reached" in first.told["stuck_on"]
+    cost = f"cost {first.told['cost']:.2f} of 3.00 EUR"
+    assert cost in gradeq("status").out
+    assert cost in gradeq("batch", "resume", 1).out
+    assert "cost EUR" in gradeq("batch", "list").out
+    for words in (("status",), ("batch", "list"), ("batch", "pause", 1)):
+        assert gradeq(*words, "--json").told["currency"] == "EUR"
 
 
 def test_a_batch_s_cap_is_changed_and_taken_away(school: School):
     school.run(school.papers(30), *PRICES, "--max-cost", 3)
     typed = gradeq("batch", "cap", 1, 4.5, "--json")
     assert typed.told["batch"]["cost_cap"] == 4.5
-    assert "of 4.50" in gradeq("batch", "cap", 1, 4.5).out
+    assert "of 4.50 USD" in gradeq("batch", "cap", 1, 4.5).out
     assert gradeq("batch", "cap", 1, "none", "--json").told["batch"]["cost_cap"] is None
     assert gradeq("batch", "cap", 1, "much").code == 2
     assert gradeq("batch", "cap", 1, "0").code == 2
@@ -138,7 +152,7 @@ def test_a_queued_batch_keeps_its_cap(school: School):
     assert gradeq("grade", "--max-cost", 3, "--json").told["queued"] == 30
     assert gradeq("status", "--json").told["batches"][0]["cost_cap"] == 3
     typed = gradeq("grade", "--wait", *school.provider, *PRICES, "--json")
-    assert "cost cap of 3.00 reached" in typed.told["stuck_on"]
+    assert "cost cap of 3.00 USD reached" in typed.told["stuck_on"]
     assert 0 < typed.told["cost"] <= 3
 
 
@@ -158,7 +172,7 @@ def test_beside_a_daemon(school: School, daemon: None):
     gradeq("import", school.papers(30), "--rubric", school.rubric)
     typed = gradeq("grade", "--wait", "--max-cost", 3, "--json")
     assert typed.code == 1, typed.err
-    assert "cost cap of 3.00 reached" in typed.told["stuck_on"]
+    assert "cost cap of 3.00 USD reached" in typed.told["stuck_on"]
     assert 0 < typed.told["cost"] <= 3
     assert gradeq("batch", "cap", 1, 100, "--json").told["batch"]["cost_cap"] == 100
     assert gradeq("batch", "resume", 1).code == 0

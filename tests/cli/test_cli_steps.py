@@ -143,6 +143,15 @@ def test_reading_a_database_that_is_not_there(words):
     assert not Path("gradeq.db").exists()
 
 
+def test_reading_what_is_no_database_says_what_it_is():
+    Path("empty.db").touch()
+    Path("folder.db").mkdir()
+    for name, told in (("empty.db", "nothing is in it yet"), ("folder.db", "a folder")):
+        typed = gradeq("status", "--json", "--db", name)
+        assert (typed.code, typed.out) == (2, "")
+        assert told in typed.err
+
+
 def test_a_backup_is_whole_and_overwrites_nothing(graded: School):
     assert gradeq("backup", "copy.db").code == 0
     assert gradeq("check", "--db", "copy.db").code == 0

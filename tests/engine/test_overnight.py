@@ -426,6 +426,26 @@ async def test_what_may_be_somebody_else_s_is_not_cancelled(nights: NightMaker) 
         assert night.school.sim.stats.requests == 1
 
 
+async def test_what_may_have_been_posted_may_have_cost_what_was_reserved(
+    nights: NightMaker,
+) -> None:
+    """It is waited for no more, and nobody can tell whether the provider works on it."""
+    nights.api = type(nights.api)(nights.clock, keeps_names=False)
+    async with nights.open(provider={"price_input": 1.0, "price_output": 1.0}) as night:
+        night.api.losing = a_failure(ErrorClass.TIMEOUT)
+        batch = await night.submit(essays(1), cost_cap=10.0)
+        await night.has_posted(1, is_heard=False)
+        row = await night.engine.store.batch(batch.id)
+        assert row is not None
+        held = row.reserved_cost
+        assert held > 0
+        await night.until_over(batch.id)
+        row = await night.engine.store.batch(batch.id)
+        assert row is not None
+        assert (row.uncertain_cost, row.reserved_cost) == (held, 0)
+        assert await night.engine.store.check() == []
+
+
 async def test_a_quota_that_returns_by_itself_is_waited_for(nights: NightMaker) -> None:
     async with nights.open() as night:
         until = night.clock.now_ms() + 7_200_000

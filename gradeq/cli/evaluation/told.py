@@ -50,6 +50,7 @@ def as_json_line(
         **_as_json(summary.headline),
         "ungraded": summary.ungraded_count,
         "cost": round(summary.cost, 6),
+        "currency": run.header.currency,
         "seconds": told["seconds"],
         "seconds_per_paper": summary.call_seconds,
         "requests": told["requests"],

@@ -76,6 +76,9 @@ class LocalProvider:
     def worst_price(self, prompt: Prompt) -> float:  # noqa: ARG002
         return 0.0
 
+    def trimmed(self, prompt: Prompt) -> Prompt:
+        return prompt
+
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One attempt. Without a server it is a LOADING: nothing was asked, no attempt counts."""
         server = await self._link.server(_PATIENCE_SECONDS)
