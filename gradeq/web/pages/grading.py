@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -35,6 +36,7 @@ from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
+from gradeq.web.wording import Wording
 
 FIRST = 5
 """So many papers are graded to try a rubric out."""
@@ -219,16 +221,36 @@ async def order(visit: Visit) -> Response:
         # What somebody else had graded since the list was shown is not graded again.
         again=shown.status is not SubmissionStatus.SUBMITTED,
     )
-    return visit.go(*place.parts, **shown.query(page=1), told=_outcome(visit, submitted))
+    told = _outcome(visit.words, submitted, await visit.name())
+    return visit.go(*place.parts, **shown.query(page=1), told=told)
 
 
-def _outcome(visit: Visit, submitted: Submitted) -> str:
+def _outcome(words: Wording, submitted: Submitted, by: str) -> str:
     if not submitted.job_ids:
-        return visit.words.text("grading.none_ordered")
-    told = visit.words.text("grading.ordered", n=len(submitted.job_ids))
+        return words.text("grading.none_ordered")
+    told = [
+        words.text(
+            "grading.ordered" if submitted.queued else "grading.none_new", n=submitted.queued
+        )
+    ]
+    told += _queued_before(words, submitted, by)
     if submitted.skipped:
-        told += " " + visit.words.text("assignment.not_changed", n=len(submitted.skipped))
-    return told
+        told.append(words.text("assignment.not_changed", n=len(submitted.skipped)))
+    return " ".join(told)
+
+
+def _queued_before(words: Wording, submitted: Submitted, by: str) -> Iterator[str]:
+    """How many others had queued, and who."""
+    papers: Counter[str] = Counter()
+    for one in submitted.already:
+        papers[one.owner] += one.papers
+    for owner, n in papers.items():
+        if owner == DEFAULT_OWNER:
+            yield words.text("grading.already", n=n)
+        elif owner == by:
+            yield words.text("grading.already_own", n=n)
+        else:
+            yield words.text("grading.already_by", n=n, name=owner)
 
 
 def _without_all(form: FormData) -> FormData:
