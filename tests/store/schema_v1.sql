@@ -56,6 +56,10 @@ CREATE TABLE submissions (
     extra         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(extra)),
     status        TEXT NOT NULL CHECK (status IN ('in_progress', 'submitted', 'graded', 'released')),
     version       INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
+    -- Of that version's text, so that what can be graded is told without opening any text: how long
+    -- it is, and 1 where a person surely reads something; where 0, only the text itself tells.
+    characters    INTEGER NOT NULL DEFAULT 0 CHECK (characters >= 0),
+    has_words     INTEGER NOT NULL DEFAULT 0 CHECK (has_words IN (0, 1)),
     archived_at   INTEGER,
     released_at   INTEGER,
     released_by   TEXT,

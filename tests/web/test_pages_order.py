@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ from web_kit import (
 )
 
 from gradeq import Grade
+from gradeq.grading.normalise import is_blank, normalise
+from gradeq.store.sqlite.papers import has_words
 
 
 async def test_what_will_not_be_graded_is_told_with_the_reason(
@@ -190,3 +193,12 @@ async def test_orders_at_the_same_moment_leave_no_empty_batch(resting: Service) 
     assert (
         sum(f"40 papers were queued already by {batch['owner']}." in told(a) for a in answers) == 2
     )
+
+
+def test_no_text_is_taken_for_written_whose_reader_sees_nothing() -> None:
+    """The store may not ask the graders; so each letter that there is must agree with them."""
+    letters = filter(str.isalnum, map(chr, range(sys.maxunicode + 1)))
+    told = [one for one in letters if has_words(one) and is_blank(normalise(one))]
+    assert told == []
+    assert not has_words("\u3164")
+    assert has_words(" \n字")
