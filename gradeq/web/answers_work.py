@@ -8,17 +8,23 @@ from msgspec import Struct
 
 from gradeq.limiter.base import Bucket
 from gradeq.model import BatchMode, BatchStatus, JobState
+from gradeq.store.orders import QueuedAlready
 from gradeq.store.rows import AttemptRow, Backlog, Badges, Totals
 from gradeq.web.answers import SkippedAnswer
 
 
 class GradeOrdered(Struct, frozen=True):
-    """`task_ids` has one id per accepted paper, in order; `created` counts those that are new."""
+    """`task_ids` has one id per accepted paper, in order; `created` counts those that are new.
 
-    batch_id: int
+    The other accepted papers were queued before: `already_queued` tells with which batches, and
+    who ordered those. `batch_id` is null where nothing new was queued.
+    """
+
+    batch_id: int | None
     task_ids: tuple[int, ...]
     created: int
     skipped: list[SkippedAnswer]
+    already_queued: tuple[QueuedAlready, ...]
 
 
 class GradeSummary(Struct, frozen=True):

@@ -60,6 +60,18 @@ def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     assert school.stats()["requests"] == 4
 
 
+def test_what_is_queued_already_is_not_told_as_queued_again(school: School, daemon: str):
+    gradeq("import", school.papers(3), "--rubric", school.rubric)
+    school.change(fail="401")
+    assert gradeq("grade", "--ids", "p0,p1", "--json").told["queued"] == 2
+    again = gradeq("grade", "--ids", "p0,p1")
+    assert again.out.splitlines()[0] == "2 papers were queued already, by local (batch 1)."
+    assert "papers queued" not in again.out
+    rest = gradeq("grade", "--json").told
+    already = [{"batch_id": 1, "owner": "local", "papers": 2}]
+    assert rest == {"queued": 1, "batch_ids": [2], "already_queued": already}
+
+
 def test_grade_and_wait_shows_what_the_daemon_does(school: School, daemon: str):
     gradeq("import", school.papers(6), "--rubric", school.rubric)
     school.change(latency=0.1)

@@ -49,7 +49,7 @@ def test_import_again_changes_what_has_changed(imported: School):
 def test_papers_in_progress_are_not_graded(school: School):
     gradeq("import", school.papers(2), "--status", "in_progress", "--rubric", school.rubric)
     typed = gradeq("grade", "--json")
-    assert typed.told == {"queued": 0, "batch_ids": []}
+    assert typed.told == {"queued": 0, "batch_ids": [], "already_queued": []}
     assert badges()["submitted"] == 0
 
 

@@ -15,6 +15,9 @@ from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
 _HANDED_IN = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED})
 
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Hangul letters that are drawn as nothing (Unicode: Default_Ignorable_Code_Point)."""
+
 
 def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
     """Insert new papers; replace the text of known ones where nobody's decision stands on it."""
@@ -66,11 +69,22 @@ def _create(tx: Tx, assignment_id: int, paper: NewSubmission) -> Added:
         student=paper.student,
         extra=as_json(dict(paper.extra)),
         status=paper.status,
+        characters=len(paper.text),
+        has_words=has_words(paper.text),
         now=tx.now,
     )
     submission_id = cursor.lastrowid or 0
     _write_text(tx, submission_id, 1, paper.text)
     return Added(submission_id, paper.external_id, "created")
+
+
+def has_words(text: str) -> bool:
+    """Whether a person who opens `text` surely reads something. False is no proof that it is blank.
+
+    Markup and what cannot be seen begin with no letter; but for four, which fill the place of one.
+    """
+    first = text[:100].lstrip()[:1]
+    return first.isalnum() and first not in _FILLERS
 
 
 def _write_text(tx: Tx, submission_id: int, version: int, text: str) -> None:
@@ -114,6 +128,8 @@ def _replace_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
         student=paper.student,
         extra=as_json(dict(paper.extra)),
         status=paper.status,
+        characters=len(paper.text),
+        has_words=has_words(paper.text),
         now=tx.now,
     )
     return Added(known["id"], paper.external_id, "replaced")
