@@ -6,7 +6,9 @@ from random import Random
 
 import pytest
 
-from bench.limiter.simulation import Run, Simulation, Start, StrictServer, bound, papers
+from bench.limiter.bound import bound
+from bench.limiter.server import StrictServer, papers
+from bench.limiter.simulation import Run, Simulation, Start
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Limits
 from gradeq.limiter.pool import Pool
