@@ -39,7 +39,7 @@ class Shot:
     path: str
     language: str = "en-GB"
     scheme: Literal["light", "dark"] = "light"
-    size: ViewportSize = SIZE
+    size: ViewportSize | None = None
 
 
 SHOTS = (
@@ -104,7 +104,7 @@ async def main(folder: Path) -> None:
             browser = await driver.chromium.launch(executable_path=chromium, args=FLAGS)
             for shot in SHOTS:
                 context = await browser.new_context(
-                    viewport=shot.size, locale=shot.language, color_scheme=shot.scheme
+                    viewport=shot.size or SIZE, locale=shot.language, color_scheme=shot.scheme
                 )
                 await take(await context.new_page(), url, shot, graded, folder)
                 await context.close()
