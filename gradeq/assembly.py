@@ -406,6 +406,8 @@ def _check_prices(settings: ProviderSettings, caps: Caps) -> None:
 
 def _default_of(settings: tuple[ProviderSettings, ...], wanted: str | None) -> str | None:
     names = [one.name for one in settings]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ConfigError(f"two providers are named {twice!r}; give each a name of its own")
     if wanted is None:
         return names[0] if names else None
     if wanted not in names:

@@ -27,7 +27,11 @@ class RubricFile(click.Path):
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
-    def get_missing_message(self, *_where: object) -> str:
+    def get_missing_message(
+        self,
+        param: click.Parameter,  # noqa: ARG002 - as every type
+        ctx: click.Context | None,  # noqa: ARG002 - the same
+    ) -> str:
         return (
             "A rubric says, in a small TOML file, what was asked and what earns how many points. "
             "An example to begin with is in docs/tutorial/grade-a-folder.md"
