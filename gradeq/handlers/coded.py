@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -65,7 +66,10 @@ class CodedHandler:
         limit = asyncio.timeout(self.timeout)
         try:
             async with limit:
-                answer = await self.function(job)
+                answer = self.function(job)
+                if not isawaitable(answer):
+                    return self._refused(f"{type(answer).__name__} at once: write it as async def")
+                answer = await answer
             return self._checked(answer)
         except Snooze as snooze:
             return Tried(failed=Failed(ErrorClass.SNOOZED, str(snooze), asked=snooze.seconds))
