@@ -273,6 +273,12 @@ class Link:
                 await writer.wait_closed()
 
 
+def end(pid: int) -> None:
+    """At once, whatever the process is about."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
 async def _line(reader: asyncio.StreamReader) -> bytes:
     """The next line; empty where the connection is over."""
     try:
