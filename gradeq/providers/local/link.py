@@ -197,7 +197,7 @@ class Link:
     async def _enter(self, notice: Notice) -> bool:
         if notice.context_tokens < self._least_context:
             raise _Unusable(
-                f"Another gradeq on this machine runs it with context_tokens = "
+                f"It runs for another provider or another gradeq already, with context_tokens = "
                 f"{notice.context_tokens}, and here {self._least_context} are wanted; one "
                 "copy in memory serves both. Set the same in both, or stop the other one."
             )
