@@ -103,7 +103,7 @@ def summarised(run: Run) -> Summary:
         ungraded=Counter(one.reason for one in run.outcomes if one.reason is not None),
         cost=sum(one.cost for one in run.outcomes),
         call_seconds=median(timed) if timed else None,
-        drawn=how_drawn(len(run.questions)),
+        drawn=how_drawn(Counter(one.question for one in run.outcomes).values()),
     )
 
 

@@ -94,7 +94,7 @@ def test_each_question_gets_a_rubric_of_its_own(school: School):
     assert set(told["lines"]) == {"by length alone", "by word overlap"}
     assert "auc" in told
     assert "two levels" in told["undefined"]["adjacent"]
-    assert "papers drawn within each of 2 questions" in typed.err
+    assert "bootstrap, papers drawn. " in typed.err
 
 
 def test_every_field_of_the_line_for_scripts_is_described(school: School):
