@@ -34,13 +34,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often people's mark (row) met the grader's (column), both by the level's name."""
+    """How often people's mark (row) met the grader's (column), both by the level's name.
+
+    `people` is how far they agree among themselves, each pair that judged the same papers.
+    """
 
     measure: Measure
     figures: Figures
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    people: tuple[Line, ...]
     unassessed: int
     """Graded papers where the grader could not assess this criterion."""
 
@@ -103,8 +107,13 @@ def summarised(run: Run) -> Summary:
         ungraded=Counter(one.reason for one in run.outcomes if one.reason is not None),
         cost=sum(one.cost for one in run.outcomes),
         call_seconds=median(timed) if timed else None,
-        drawn=how_drawn(len(run.questions)),
+        drawn=how_drawn(Counter(one.question for one in run.outcomes).values()),
     )
+
+
+def papers_in(figures: Figures) -> int:
+    """How many papers the figures are about."""
+    return next((one.n for one in figures.values()), 0)
 
 
 def by_person(person: int, measure: Measure) -> Value:
@@ -148,11 +157,16 @@ def _lines(run: Run) -> Iterable[Line]:
         rated = paired(run.outcomes, human, by_rating(measure))
         ranked = estimated(Sample.of(rated), {"auc": auc} if measure.scale.is_yes_or_no else {})
         yield replace(line, figures={**line.figures, **ranked})
-    for one, other in combinations(run.people, 2):
-        pair = (by_person(one, measure), by_person(other, measure))
-        yield _line(run, f"{_person(run, one)} and {_person(run, other)}", *pair)
+    yield from _among_people(run, measure)
     yield _baseline(run, "by length alone", lambda one: float(one.words))
     yield _baseline(run, "by word overlap", lambda one: one.overlap)
+
+
+def _among_people(run: Run, measure: Measure) -> Iterable[Line]:
+    for one, other in combinations(run.people, 2):
+        pairs = paired(run.outcomes, by_person(one, measure), by_person(other, measure))
+        title = f"{_person(run, one)} and {_person(run, other)}"
+        yield Line(title, _figures(measure, pairs))
 
 
 def _person(run: Run, person: int) -> str:
@@ -200,6 +214,7 @@ def _confusion(run: Run, measure: Measure, headline: Line) -> Confusion:
         rows=tuple(map(name, rows)),
         columns=tuple(map(name, columns)),
         counts=tuple(tuple(counts[row, column] for column in columns) for row in rows),
+        people=tuple(one for one in _among_people(run, measure) if papers_in(one.figures)),
         unassessed=sum(one.is_graded and measure.name not in one.grader for one in run.outcomes),
     )
 

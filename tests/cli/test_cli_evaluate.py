@@ -94,7 +94,7 @@ def test_each_question_gets_a_rubric_of_its_own(school: School):
     assert set(told["lines"]) == {"by length alone", "by word overlap"}
     assert "auc" in told
     assert "two levels" in told["undefined"]["adjacent"]
-    assert "papers drawn within each of 2 questions" in typed.err
+    assert "bootstrap, papers drawn. " in typed.err
 
 
 def test_every_field_of_the_line_for_scripts_is_described(school: School):
@@ -136,6 +136,8 @@ def test_a_second_person_stands_beside_the_grader(school: School):
     both = told["lines"]["person 1 and person 2"]
     assert both["exact"] == 0.0
     assert both["bias"] == pytest.approx(((2 - 3) + (2 - 0)) / 2)
+    claim = told["criteria"]["claim"]["people"]["person 1 and person 2"]
+    assert (claim["n"], claim["exact"]) == (12, 0.5)
 
 
 def test_the_same_again_calls_nothing_and_another_model_stands_beside(school: School):

@@ -11,7 +11,7 @@ from gradeq.evaluation.bootstrap import Figure
 from gradeq.evaluation.compare import Change, Comparison
 from gradeq.evaluation.confidence import ByConfidence
 from gradeq.evaluation.runs import Run
-from gradeq.evaluation.summary import Confusion, Line, Marked, Summary
+from gradeq.evaluation.summary import Confusion, Line, Marked, Summary, papers_in
 
 _BESIDE = 3
 _MOST_COLUMNS = 7
@@ -62,7 +62,11 @@ def as_json_line(
         "measure": run.headline.name,
         "lines": {line.title: _as_json(line.figures) for line in summary.lines[1:]},
         "criteria": {
-            one.measure.name: {**_as_json(one.figures), "unassessed": one.unassessed}
+            one.measure.name: {
+                **_as_json(one.figures),
+                "unassessed": one.unassessed,
+                "people": {line.title: _as_json(line.figures) for line in one.people},
+            }
             for one in summary.confusions
         },
         "flags": {
@@ -207,7 +211,7 @@ def _some(run: Run, changes: Sequence[Change]) -> str:
 def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Numbers, null where undefined; `intervals` and `undefined` by name."""
     return {
-        "n": next((one.n for one in figures.values()), 0),
+        "n": papers_in(figures),
         **{name: _rounded(one.value) for name, one in figures.items()},
         "intervals": {
             name: [_rounded(one.low), _rounded(one.high)]
@@ -228,7 +232,7 @@ def _number(figure: Figure | None) -> dict[str, Any] | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+    return None if value is None else round(value, 6) + 0.0  # never -0.0
 
 
 def _sure_json(found: ByConfidence) -> dict[str, Any]:
