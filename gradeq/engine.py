@@ -269,6 +269,8 @@ class Engine(Graders):
         if batch is None:
             raise NotFoundError(f"there is no batch {batch_id}")
         await self._store.resume(batch_id)
+        if batch.paused_at is not None:
+            self._worker.tempo.restart(batch_id)
         await self._floor.try_pool_again(batch.pool)
 
     async def resume_pool(self, name: str) -> Resumed:
