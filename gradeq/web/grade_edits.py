@@ -101,6 +101,9 @@ class Start:
                 "$.criteria",
                 f"{edit.id} is worth {min(levels.values()):g} to {max(levels.values()):g} points, "
                 f"not {edit.points:g}",
+                criterion=edit.id,
+                least=min(levels.values()),
+                most=max(levels.values()),
             )
         fitting = [name for name, points in levels.items() if points == edit.points]
         return replace(
@@ -132,6 +135,8 @@ class Start:
                 "score_out_of_range",
                 "$.score",
                 f"a score lies between {floor:g} and {self.grade.max_score:g}, not at {score:g}",
+                least=floor,
+                most=self.grade.max_score,
             )
         return score
 
@@ -142,5 +147,5 @@ class Start:
         return round(math.fsum(points), 6)
 
 
-def wrong(code: str, path: str, detail: str) -> Problem:
-    return Problem(422, code, detail, problems=[Flaw(path, detail)])
+def wrong(code: str, path: str, detail: str, **values: object) -> Problem:
+    return Problem(422, code, detail, problems=[Flaw(path, detail)], values=values)

@@ -14,14 +14,14 @@ from gradeq.store.rows import GradeRow, ResultRow, Seen
 from gradeq.web.grade_edits import Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
+from gradeq.web.pages.refusal import Refusal
 from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_points
 from gradeq.web.pages.undo import undo_of
 from gradeq.web.pages.walk import Walk, stand_at, walked
-from gradeq.web.problems import ProblemAnswer
+from gradeq.web.paths import id_in
 from gradeq.web.visit import Visit
 from gradeq.web.why import NOTHING, of_paper
 
-_LARGEST_ID = 2**63 - 1
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
 
 
@@ -89,8 +89,7 @@ async def opened_at(visit: Visit, *, walks: bool = True) -> Opened:
     Unless somebody `walks` on from here, its walk knows no other papers.
     """
     told = visit.part("submission")
-    number = int(told)
-    found = await visit.site.store.results([number]) if number <= _LARGEST_ID else []
+    found = await visit.site.store.results([id_in(told)])
     if not found or not visit.person.sees(found[0].submission.course):
         raise NotFoundError(f"there is no submission {told}")
     paper = found[0].submission
@@ -106,7 +105,7 @@ async def render(
     *,
     is_editing: bool = False,
     typed: Typed | None = None,
-    problem: ProblemAnswer | None = None,
+    problem: Refusal | None = None,
 ) -> Response:
     """The page. With a `problem` the form shows what was `typed`, which was not saved."""
     store = visit.site.store
@@ -120,7 +119,7 @@ async def render(
         "paper": paper,
         "current": current,
         "walk": opened.walk,
-        "is_editing": is_editing and opened.may_edit,
+        "is_editing": is_editing and (opened.may_edit or bool(typed)),
         "shown": highlighted(paper.text, criteria),
         "criteria": _described(opened),
         "known_flags": set(Flag),
