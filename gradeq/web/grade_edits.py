@@ -13,7 +13,7 @@ from gradeq.web.bodies import CriterionEdit, GradeEdit
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.site import Site
 
-_BY_HAND = "by hand"
+CHOSEN_POINTS = "by hand"
 """The level of a criterion whose points a person chose between the rubric's levels."""
 
 
@@ -108,7 +108,7 @@ class Start:
         fitting = [name for name, points in levels.items() if points == edit.points]
         return replace(
             before,
-            level=edit.level or (fitting[0] if fitting else _BY_HAND),
+            level=edit.level or (fitting[0] if fitting else CHOSEN_POINTS),
             points=edit.points,
             reason=before.reason if edit.reason is None else edit.reason,
         )

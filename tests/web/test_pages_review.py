@@ -44,7 +44,7 @@ async def test_the_walk_keeps_its_order(service: Service) -> None:
         assert f'/submissions/{other}?tab=graded&amp;order=student"' in by_student
     await service.engine.release([ann], "Ms Lee")
     gone = await page(service, ann, tab="graded", order="student")
-    assert " of 2" not in gone
+    assert 'class="place"' not in gone
     assert f'/submissions/{bob}?tab=graded&amp;order=student"' in gone
 
 
@@ -105,6 +105,19 @@ async def test_what_is_refused_is_told_in_the_reader_s_language(service: Service
     assert answer.status_code == 409
     assert "Frau Ost hat diese Bewertung inzwischen geändert" in answer.text
     assert "Jetzt:" in answer.text
+
+
+async def test_levels_that_no_rubric_names_have_the_reader_s_words(service: Service) -> None:
+    [paper_id] = await graded(service)
+    hand = {"level-claim": "hand", "points-claim": "1.5", "level-evidence": "0"}
+    await post(service, paper_id, "grade", **hand)
+    await post(service, paper_id, "grade", **hand | {"points-claim": "0.5"})
+    service.client.headers["Accept-Language"] = "de"
+    text = await page(service, paper_id)
+    assert "claim: von Hand (1,5) → von Hand (0,5)" in text
+    assert '<span class="chip">von Hand</span>' in text
+    assert "<strong>0,5</strong> von 3 Punkten" in text
+    assert "by hand" not in text
 
 
 async def test_an_edit_of_what_went_out_meanwhile_is_not_lost(service: Service) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
-from gradeq.model import Flag, JobState, Submission, SubmissionStatus
+from gradeq.model import CriterionGrade, Flag, JobState, Submission, SubmissionStatus
 from gradeq.store.rows import GradeRow, ResultRow, Seen
-from gradeq.web.grade_edits import Start, start_of
+from gradeq.web.grade_edits import CHOSEN_POINTS, Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
 from gradeq.web.pages.refusal import Refusal
@@ -21,6 +22,7 @@ from gradeq.web.pages.walk import Walk, stand_at, walked
 from gradeq.web.paths import id_in
 from gradeq.web.visit import Visit
 from gradeq.web.why import NOTHING, of_paper
+from gradeq.web.wording import Wording
 
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
 
@@ -121,7 +123,8 @@ async def render(
         "walk": opened.walk,
         "is_editing": is_editing and (opened.may_edit or bool(typed)),
         "shown": highlighted(paper.text, criteria),
-        "criteria": _described(opened),
+        **_told_criteria(opened),
+        "level": partial(_level, visit.words),
         "known_flags": set(Flag),
         "why": of_paper(visit.words, opened.row) if current is None else NOTHING,
         "happenings": happenings(opened.versions, releases),
@@ -150,10 +153,21 @@ def _form_values(opened: Opened, typed: Typed) -> Mapping[str, Any]:
     }
 
 
-def _described(opened: Opened) -> Mapping[str, str]:
-    """What the rubric asks, by criterion."""
+def _told_criteria(opened: Opened) -> Mapping[str, Mapping[str, Any]]:
+    """What the rubric asks, and how many points it gives at most, by criterion."""
     rubric = opened.start.rubric if opened.start else None
-    return {one.id: one.description for one in rubric.criteria} if rubric else {}
+    criteria = rubric.criteria if rubric else ()
+    return {
+        "criteria": {one.id: one.description for one in criteria},
+        "most": {one.id: one.best for one in criteria if one.best},
+    }
+
+
+def _level(words: Wording, one: CriterionGrade) -> str:
+    """The rubric's own names stay as they are."""
+    if one.points is None:
+        return words.text("review.cannot_assess")
+    return words.text("review.by_hand") if one.level == CHOSEN_POINTS else one.level
 
 
 def _told(seen: Seen) -> tuple[int, int]:
