@@ -69,9 +69,17 @@ class ConflictError(GradeqError):
 
 
 class ChangedError(ConflictError):
-    """Somebody changed it after it was looked at; nothing was overwritten."""
+    """Somebody changed it after it was looked at; nothing was overwritten.
+
+    `by` is who changed the grade, empty where the student handed in a new text, and None where
+    that is not known.
+    """
 
     code = "changed"
+
+    def __init__(self, message: str, by: str | None = None) -> None:
+        super().__init__(message)
+        self.by = by
 
 
 class NoRubricError(ConflictError):

@@ -28,7 +28,7 @@ from gradeq.web.pages import sign_in
 from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
 from gradeq.web.people import Identity
-from gradeq.web.problems import router_problem
+from gradeq.web.problems import endless_id, router_problem
 from gradeq.web.routes import ENDPOINTS
 from gradeq.web.signing import Signing
 from gradeq.web.site import Site
@@ -78,7 +78,7 @@ def create_app(
                 hosts=hosts,
             ),
         ],
-        exception_handlers={HTTPException: router_problem},
+        exception_handlers={HTTPException: router_problem, ValueError: endless_id},
     )
     app.router.redirect_slashes = False
     app.state.site = site

@@ -13,7 +13,7 @@ from gradeq.web.bodies import CriterionEdit, GradeEdit
 from gradeq.web.problems import Flaw, Problem
 from gradeq.web.site import Site
 
-_BY_HAND = "by hand"
+CHOSEN_POINTS = "by hand"
 """The level of a criterion whose points a person chose between the rubric's levels."""
 
 
@@ -101,11 +101,14 @@ class Start:
                 "$.criteria",
                 f"{edit.id} is worth {min(levels.values()):g} to {max(levels.values()):g} points, "
                 f"not {edit.points:g}",
+                criterion=edit.id,
+                least=min(levels.values()),
+                most=max(levels.values()),
             )
         fitting = [name for name, points in levels.items() if points == edit.points]
         return replace(
             before,
-            level=edit.level or (fitting[0] if fitting else _BY_HAND),
+            level=edit.level or (fitting[0] if fitting else CHOSEN_POINTS),
             points=edit.points,
             reason=before.reason if edit.reason is None else edit.reason,
         )
@@ -132,6 +135,8 @@ class Start:
                 "score_out_of_range",
                 "$.score",
                 f"a score lies between {floor:g} and {self.grade.max_score:g}, not at {score:g}",
+                least=floor,
+                most=self.grade.max_score,
             )
         return score
 
@@ -142,5 +147,5 @@ class Start:
         return round(math.fsum(points), 6)
 
 
-def wrong(code: str, path: str, detail: str) -> Problem:
-    return Problem(422, code, detail, problems=[Flaw(path, detail)])
+def wrong(code: str, path: str, detail: str, **values: object) -> Problem:
+    return Problem(422, code, detail, problems=[Flaw(path, detail)], values=values)

@@ -8,6 +8,8 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -90,7 +92,10 @@ async def _throw_away(receive: Receive) -> None:
 
 
 class Problem(Exception):
-    """Raised by whatever answers a request; told to the client as it is."""
+    """Raised by whatever answers a request; told to the client as it is.
+
+    A page can say it in another language with the `values` that the detail tells.
+    """
 
     def __init__(
         self,
@@ -102,8 +107,10 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         incident: str | None = None,
         is_before_body: bool = False,
+        values: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         super().__init__(detail)
+        self.values = values
         self.headers = headers
         self._kind = Lingering if is_before_body else Response
         self.answer = ProblemAnswer(
@@ -187,3 +194,8 @@ async def router_problem(request: Request, error: Exception) -> Response:
     }.get(status, error.detail)
     code = _BY_ROUTER.get(status, "refused")
     return Problem(status, code, detail, headers=error.headers).response()
+
+
+async def endless_id(_request: Request, _error: Exception) -> Response:
+    """For a path that the router cannot read: Python takes no number of over 4,300 digits."""
+    return Problem(422, "invalid_path", "an id in this address has too many digits").response()

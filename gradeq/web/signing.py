@@ -41,6 +41,11 @@ class Signing:
         self._local_key = local_key
         self._refused = itertools.count(1)
 
+    @property
+    def has_key(self) -> bool:
+        """The service was started with a token."""
+        return self._key is not None
+
     async def person(self, request: HTTPConnection) -> Person | None:
         """Raises StoreError."""
         told = bearer(request)

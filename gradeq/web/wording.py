@@ -14,7 +14,13 @@ from typing import Any
 
 from babel import Locale, UnknownLocaleError, negotiate_locale
 from babel.dates import format_datetime, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent, get_currency_symbol
+from babel.numbers import (
+    format_currency,
+    format_decimal,
+    format_percent,
+    get_currency_symbol,
+    get_decimal_symbol,
+)
 from starlette.requests import Request
 
 from gradeq.money import decimals
@@ -59,6 +65,14 @@ class Wording:
     def number(self, value: float, digits: int = 2) -> str:
         """With at most so many digits after the point."""
         return self.decimal(round(value, digits), self.locale)
+
+    @property
+    def decimal_sign(self) -> str:
+        return str(get_decimal_symbol(self.locale))
+
+    def typed(self, number: str) -> str:
+        """A number with a point as somebody here would type it."""
+        return number.replace(".", self.decimal_sign)
 
     def share(self, value: float) -> str:
         """A share between 0 and 1 as whole percent."""

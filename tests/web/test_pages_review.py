@@ -44,7 +44,7 @@ async def test_the_walk_keeps_its_order(service: Service) -> None:
         assert f'/submissions/{other}?tab=graded&amp;order=student"' in by_student
     await service.engine.release([ann], "Ms Lee")
     gone = await page(service, ann, tab="graded", order="student")
-    assert " of 2" not in gone
+    assert 'class="place"' not in gone
     assert f'/submissions/{bob}?tab=graded&amp;order=student"' in gone
 
 
@@ -70,6 +70,65 @@ async def test_a_person_grades_a_paper_that_no_model_could(service: Service, des
     claim, evidence = found["criteria"]
     assert (claim["level"], claim["points"], claim["reason"]) == ("vague", 1.0, "a\nb")
     assert (evidence["level"], evidence["points"]) == ("by hand", 1.5)
+
+
+async def test_points_are_typed_with_a_comma_or_a_point(service: Service) -> None:
+    [paper_id] = await graded(service)
+    service.client.headers["Accept-Language"] = "de"
+    form = {"level-claim": "hand", "reason-claim": "", "level-evidence": "0"}
+    for typed, points in (("2,5", 2.5), ("1.5", 1.5), (" ,5", None), ("-0", 0.0)):
+        answer = await post(service, paper_id, "grade", **form, **{"points-claim": typed})
+        assert answer.status_code == (422 if points is None else 303), typed
+        if points is not None:
+            claim = (await grade(service, paper_id))["criteria"][0]
+            assert claim["points"] == points
+    await post(service, paper_id, "grade", **form, **{"points-claim": "0.5"})
+    assert 'name="points-claim" value="0,5"' in await page(service, paper_id, edit="1")
+
+
+async def test_what_is_refused_is_told_in_the_reader_s_language(service: Service) -> None:
+    [paper_id] = await graded(service)
+    service.client.headers["Accept-Language"] = "de"
+    hand = {"level-claim": "hand", "level-evidence": "0"}
+    for points, why in (
+        ("much", "claim: „much“ ist keine Zahl."),
+        ("1e400", "claim: „1e400“ ist keine Zahl."),
+        ("-1", "claim zählt 0 bis 3 Punkte."),
+        ("25", "claim zählt 0 bis 3 Punkte."),
+    ):
+        answer = await post(service, paper_id, "grade", **hand, **{"points-claim": points})
+        assert answer.status_code == 422
+        assert f'<span lang="de">{why}</span>' in answer.text
+        assert "Jetzt:" not in answer.text
+    await post(service, paper_id, "grade", by="Frau Ost", feedback="Gut.")
+    answer = await post(service, paper_id, "grade", grade_version="1", feedback="Schlecht.")
+    assert answer.status_code == 409
+    assert "Frau Ost hat diese Bewertung inzwischen geändert" in answer.text
+    assert "Jetzt:" in answer.text
+
+
+async def test_levels_that_no_rubric_names_have_the_reader_s_words(service: Service) -> None:
+    [paper_id] = await graded(service)
+    hand = {"level-claim": "hand", "points-claim": "1.5", "level-evidence": "0"}
+    await post(service, paper_id, "grade", **hand)
+    await post(service, paper_id, "grade", **hand | {"points-claim": "0.5"})
+    service.client.headers["Accept-Language"] = "de"
+    text = await page(service, paper_id)
+    assert "claim: von Hand (1,5) → von Hand (0,5)" in text
+    assert '<span class="chip">von Hand</span>' in text
+    assert "<strong>0,5</strong> von 3 Punkten" in text
+    assert "by hand" not in text
+
+
+async def test_an_edit_of_what_went_out_meanwhile_is_not_lost(service: Service) -> None:
+    [paper_id] = await graded(service)
+    await service.engine.release([paper_id], "Mr Bo")
+    answer = await post(
+        service, paper_id, "grade", paper_version="1", grade_version="1", feedback="My long text."
+    )
+    assert answer.status_code == 409
+    assert "Mr Bo has released this grade already" in answer.text
+    assert "My long text.</textarea>" in answer.text
 
 
 async def test_a_score_of_a_grader_of_one_s_own(service: Service) -> None:

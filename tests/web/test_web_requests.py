@@ -124,6 +124,12 @@ async def test_unknown_paths(resting: Service) -> None:
     assert code(await resting.client.post("/static/x.css"), 405) == "method_not_allowed"
 
 
+async def test_an_endless_id_is_refused(resting: Service) -> None:
+    for path in ("/submissions/", "/api/submissions/", "/api/jobs/"):
+        answer = await resting.client.get(path + "9" * 5000)
+        assert code(answer, 422) == "invalid_path"
+
+
 async def test_a_method_that_is_not_allowed_is_told_which_are(resting: Service) -> None:
     for method, path, allowed in (
         ("DELETE", "/api/submissions", {"GET", "HEAD", "POST"}),

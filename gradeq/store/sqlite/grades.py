@@ -113,11 +113,13 @@ def _refuse_changed(tx: Tx, paper: sqlite3.Row, seen: Seen) -> sqlite3.Row | Non
     current = tx.one("grade_current", submission_id=paper["id"])
     if paper["version"] != seen.paper_version:
         raise ChangedError(
-            "the student handed in a new text meanwhile; nothing was changed. Look at the new text"
+            "the student handed in a new text meanwhile; nothing was changed. Look at the new text",
+            by="",
         )
     if (current["version"] if current else 0) != seen.grade_version:
         who = (current["edited_by"] if current else None) or "gradeq"
         raise ChangedError(
-            f"{who} changed this grade meanwhile; nothing was overwritten. Look at it as it is now"
+            f"{who} changed this grade meanwhile; nothing was overwritten. Look at it as it is now",
+            by=who,
         )
     return current

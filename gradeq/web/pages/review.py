@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from gradeq.errors import NotFoundError
-from gradeq.model import Flag, JobState, Submission, SubmissionStatus
+from gradeq.model import CriterionGrade, Flag, JobState, Submission, SubmissionStatus
 from gradeq.store.rows import GradeRow, ResultRow, Seen
-from gradeq.web.grade_edits import Start, start_of
+from gradeq.web.grade_edits import CHOSEN_POINTS, Start, start_of
 from gradeq.web.pages.grade_history import happenings
 from gradeq.web.pages.highlights import highlighted
+from gradeq.web.pages.refusal import Refusal
 from gradeq.web.pages.review_form import BY_HAND, KEEP, Typed, lines_of, told_points
 from gradeq.web.pages.undo import undo_of
 from gradeq.web.pages.walk import Walk, stand_at, walked
-from gradeq.web.problems import ProblemAnswer
+from gradeq.web.paths import id_in
 from gradeq.web.visit import Visit
 from gradeq.web.why import NOTHING, of_paper
+from gradeq.web.wording import Wording
 
-_LARGEST_ID = 2**63 - 1
 _OPEN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED)
 
 
@@ -89,8 +91,7 @@ async def opened_at(visit: Visit, *, walks: bool = True) -> Opened:
     Unless somebody `walks` on from here, its walk knows no other papers.
     """
     told = visit.part("submission")
-    number = int(told)
-    found = await visit.site.store.results([number]) if number <= _LARGEST_ID else []
+    found = await visit.site.store.results([id_in(told)])
     if not found or not visit.person.sees(found[0].submission.course):
         raise NotFoundError(f"there is no submission {told}")
     paper = found[0].submission
@@ -106,7 +107,7 @@ async def render(
     *,
     is_editing: bool = False,
     typed: Typed | None = None,
-    problem: ProblemAnswer | None = None,
+    problem: Refusal | None = None,
 ) -> Response:
     """The page. With a `problem` the form shows what was `typed`, which was not saved."""
     store = visit.site.store
@@ -120,9 +121,10 @@ async def render(
         "paper": paper,
         "current": current,
         "walk": opened.walk,
-        "is_editing": is_editing and opened.may_edit,
+        "is_editing": is_editing and (opened.may_edit or bool(typed)),
         "shown": highlighted(paper.text, criteria),
-        "criteria": _described(opened),
+        **_told_criteria(opened),
+        "level": partial(_level, visit.words),
         "known_flags": set(Flag),
         "why": of_paper(visit.words, opened.row) if current is None else NOTHING,
         "happenings": happenings(opened.versions, releases),
@@ -151,10 +153,21 @@ def _form_values(opened: Opened, typed: Typed) -> Mapping[str, Any]:
     }
 
 
-def _described(opened: Opened) -> Mapping[str, str]:
-    """What the rubric asks, by criterion."""
+def _told_criteria(opened: Opened) -> Mapping[str, Mapping[str, Any]]:
+    """What the rubric asks, and how many points it gives at most, by criterion."""
     rubric = opened.start.rubric if opened.start else None
-    return {one.id: one.description for one in rubric.criteria} if rubric else {}
+    criteria = rubric.criteria if rubric else ()
+    return {
+        "criteria": {one.id: one.description for one in criteria},
+        "most": {one.id: one.best for one in criteria if one.best},
+    }
+
+
+def _level(words: Wording, one: CriterionGrade) -> str:
+    """The rubric's own names stay as they are."""
+    if one.points is None:
+        return words.text("review.cannot_assess")
+    return words.text("review.by_hand") if one.level == CHOSEN_POINTS else one.level
 
 
 def _told(seen: Seen) -> tuple[int, int]:

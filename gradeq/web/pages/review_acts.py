@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from gradeq.errors import ChangedError, ConflictError, GradeqError
+from gradeq.errors import ChangedError, GradeqError
 from gradeq.model import JobState, Submission
 from gradeq.store.orders import Skipped
 from gradeq.store.rows import Seen
 from gradeq.web.grade_edits import Start, blank
+from gradeq.web.pages.refusal import refusal
 from gradeq.web.pages.review import Opened, opened_at, render
-from gradeq.web.pages.review_form import Typed, change_in
+from gradeq.web.pages.review_form import Typed, change_in, number_in
 from gradeq.web.pages.undo import take_back_with
-from gradeq.web.problems import Problem, problem_of
+from gradeq.web.problems import Problem
 from gradeq.web.visit import Visit
 
 
@@ -26,7 +27,7 @@ async def save(visit: Visit) -> Response:
     try:
         await _save(visit, opened, typed)
     except (Problem, GradeqError) as error:
-        problem = problem_of(error, visit.request).answer
+        problem = refusal(visit, error)
         # Somebody may have changed it since: what there is now stands beside what was typed.
         opened = await opened_at(visit)
         return await render(visit, opened, is_editing=True, typed=typed, problem=problem)
@@ -35,6 +36,10 @@ async def save(visit: Visit) -> Response:
 
 async def _save(visit: Visit, opened: Opened, typed: Typed) -> None:
     seen, by = _seen(typed), await visit.name()
+    if opened.paper.released_by is not None:
+        raise _conflict(visit, "review.refused.released", by=opened.paper.released_by)
+    if opened.paper.archived_at is not None:
+        raise _conflict(visit, "review.archived")
     if seen != opened.seen:
         # The form's criteria may be others than those of today; the store tells what has changed.
         await visit.site.engine.review(opened.paper.id, by, seen)
@@ -50,10 +55,8 @@ def _start(visit: Visit, opened: Opened, typed: Typed) -> Start:
     """Raises a Problem where a paper without grade and rubric has no points to reach either."""
     if opened.start is not None:
         return opened.start
-    try:
-        most = float(typed.get("max_score", ""))
-    except ValueError:
-        most = 0.0
+    told = number_in(typed.get("max_score", ""))
+    most = float(told or 0)
     if not 0 < most <= 1e9:
         raise Problem(422, "max_score_needed", visit.words.text("review.max_score_needed"))
     return blank(most)
@@ -77,11 +80,11 @@ async def release(visit: Visit) -> Response:
 
 async def _release(visit: Visit, opened: Opened) -> Response:
     if opened.paper.released_by is not None:
-        raise ConflictError(f"{opened.paper.released_by} has released this grade already")
+        raise _conflict(visit, "review.refused.released", by=opened.paper.released_by)
     await _review(visit, opened)
     refused = await visit.site.engine.release([opened.paper.id], await visit.name())
     if refused:
-        raise ConflictError(_told(visit, "review.not_released", refused[0]))
+        raise _conflict(visit, "review.not_released", why=_why(visit, refused[0]))
     return _go_on(visit, opened, undo=opened.paper.id)
 
 
@@ -108,13 +111,16 @@ async def take_back(visit: Visit) -> Response:
 async def _take_back(visit: Visit, opened: Opened) -> Response:
     ids, refused = await take_back_with(visit, opened.paper.id)
     if refused:
-        raise ConflictError(_told(visit, "review.stands", refused[0]))
+        raise _conflict(visit, "review.stands", why=_why(visit, refused[0]))
     return _stay(visit, opened, told=visit.words.text("undo.taken_back", n=len(ids)))
 
 
-def _told(visit: Visit, what: str, skipped: Skipped) -> str:
-    """That it was not done, and why."""
-    return visit.words.text(what, why=visit.words.text(f"skipped.{skipped.code}"))
+def _why(visit: Visit, skipped: Skipped) -> str:
+    return visit.words.text(f"skipped.{skipped.code}")
+
+
+def _conflict(visit: Visit, what: str, **values: object) -> Problem:
+    return Problem(409, "conflict", visit.words.text(what, **values))
 
 
 async def retry(visit: Visit) -> Response:
@@ -124,7 +130,7 @@ async def retry(visit: Visit) -> Response:
 
 async def _retry(visit: Visit, opened: Opened) -> Response:
     if not opened.may_retry:
-        raise ConflictError(f"submission {opened.paper.id} is graded or on its way; see its page")
+        raise _conflict(visit, "review.refused.on_its_way")
     job = opened.row.job
     if job is not None and job.state in (JobState.FAILED, JobState.CANCELLED):
         await visit.site.engine.retry(job_ids=[job.id])
@@ -142,9 +148,8 @@ async def _tried(visit: Visit, act: Callable[[Visit, Opened], Awaitable[Response
     """What was refused is told on the page of the paper, as that is now."""
     try:
         return await act(visit, await opened_at(visit))
-    except GradeqError as error:
-        problem = problem_of(error, visit.request).answer
-        return await render(visit, await opened_at(visit), problem=problem)
+    except (Problem, GradeqError) as error:
+        return await render(visit, await opened_at(visit), problem=refusal(visit, error))
 
 
 async def _review(visit: Visit, opened: Opened) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from gradeq.web.problems import Problem
 
 BY_HAND, KEEP = "hand", "keep"
 """Choices besides a rubric's levels: points of one's own, and not assessed as before."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,10}(\.[0-9]{0,9})?")
 
 Typed = dict[str, str]
 Texts = Callable[..., str]
@@ -89,7 +92,7 @@ def change_in(typed: Typed, start: Start, by: str, t: Texts, *, is_new: bool) ->
     feedback = plain(typed.get("feedback", start.grade.feedback))
     if feedback != plain(start.grade.feedback):
         told["feedback"] = feedback
-    score = typed.get("score", "").strip()
+    score = _number(typed.get("score", ""), t("review.score"), t)
     if score and (is_new or score != told_points(start.grade.score)):
         told["score"] = score
     if is_new and not told.keys() & {"score", "criteria"}:
@@ -105,7 +108,8 @@ def _criterion(
 ) -> dict[str, Any] | None:
     as_is = _fields(one, levels, is_new=is_new)
     chosen, told, reason = ((as_is | typed)[name] for name in _names(one))
-    level, points = _choice_of(chosen, told.strip(), levels)
+    level, points = _choice_of(chosen, told, levels)
+    points = _number(points, one.id, t)
     is_same = not is_new and level in (None, one.level) and points == as_is[f"points-{one.id}"]
     if is_same and plain(reason) == plain(one.reason):
         return None
@@ -124,6 +128,21 @@ def _choice_of(chosen: str, points: str, levels: Sequence[Level]) -> tuple[str |
         level = levels[int(chosen)]
         return level.name, told_points(level.points)
     return None, ""
+
+
+def _number(typed: str, what: str, t: Texts) -> str:
+    """Raises a Problem for what is none; may be empty."""
+    told = number_in(typed)
+    if told is None:
+        typed = typed.strip()
+        raise Problem(422, "number_needed", t("review.number_needed", what=what, typed=typed))
+    return told
+
+
+def number_in(typed: str) -> str | None:
+    """With a point, where a comma is as good. Empty for nothing, None for what is no number."""
+    told = typed.strip().replace(",", ".")
+    return told if not told or _NUMBER.fullmatch(told) else None
 
 
 def told_points(points: float) -> str:

@@ -20,7 +20,7 @@ async def ask(visit: Visit) -> Response:
         raise Problem(
             401, "unauthorized", "nobody has signed in to the application that gradeq is part of"
         )
-    return visit.show("sign_in.html", 401, link=None, code="", trouble="")
+    return _page(visit, 401, is_interrupted=visit.request.method not in ("GET", "HEAD"))
 
 
 async def show(visit: Visit) -> Response:
@@ -28,7 +28,7 @@ async def show(visit: Visit) -> Response:
     signing = signing_of(visit)
     code = visit.query(_CODE)
     if not code:
-        return visit.show("sign_in.html", link=None, code="", trouble="")
+        return _page(visit)
     try:
         return _asking(visit, await signing.link(code), code)
     except NotFoundError:
@@ -68,8 +68,15 @@ def signing_of(visit: Visit) -> Signing:
 def _asking(
     visit: Visit, link: PassRow, code: str, *, trouble: str = "", status: int = 200
 ) -> Response:
-    return visit.show("sign_in.html", status, link=link, code=code, trouble=trouble)
+    return _page(visit, status, link=link, code=code, trouble=trouble)
 
 
 def _refusal(visit: Visit) -> Response:
-    return visit.show("sign_in.html", 403, link=None, code="", trouble="used")
+    return _page(visit, 403, trouble="used")
+
+
+def _page(visit: Visit, status: int = 200, **told: object) -> Response:
+    """`is_interrupted`: somebody whose session had ended sent a form, and can send it again."""
+    has_key = signing_of(visit).has_key
+    usual = {"link": None, "code": "", "trouble": "", "is_interrupted": False}
+    return visit.show("sign_in.html", status, has_key=has_key, **{**usual, **told})

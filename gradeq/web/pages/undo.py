@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from gradeq.model import Submission
 from gradeq.store.orders import Skipped
 from gradeq.store.rows import TAKE_BACK_SECONDS
+from gradeq.web.paths import id_in
 from gradeq.web.visit import Visit
-
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +25,7 @@ class Undo:
 
 async def undo_of(visit: Visit) -> Undo | None:
     """Of the release that the address tells; None where it is too late for that."""
-    told = visit.query("undo")
-    if not told.isdecimal() or int(told) > _LARGEST_ID:
-        return None
-    paper = await visit.site.store.submission(int(told))
+    paper = await visit.site.store.submission(id_in(visit.query("undo")))
     if paper is None or paper.released_at is None or paper.released_by != visit.person.name:
         return None
     left = TAKE_BACK_SECONDS - (visit.site.engine.clock.now_ms() - paper.released_at) / 1000

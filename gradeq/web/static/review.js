@@ -39,7 +39,7 @@
     const chosen = line.querySelector("input[type=radio]:checked");
     if (chosen === null) return 0;
     const told = "hand" in chosen.dataset ? line.querySelector(".points").value : chosen.dataset.points;
-    return Number(told) || 0;
+    return Number(told.replace(",", ".")) || 0;
   }
 
   function follow() {
@@ -55,7 +55,7 @@
     const line = field.closest("[data-line]");
     if (line === null) return;
     if (field.type === "radio" && field.dataset.points) {
-      line.querySelector(".points").value = Number(field.dataset.points);
+      line.querySelector(".points").value = String(Number(field.dataset.points)).replace(".", form.dataset.sign);
     } else if (field.classList.contains("points")) {
       const hand = line.querySelector("[data-hand]");
       if (hand !== null) hand.checked = true;

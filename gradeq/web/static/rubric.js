@@ -39,6 +39,8 @@
     if (!isOfForm(event) || event.detail.successful) return;
     form().inert = false;
     event.detail.elt.focus();
+    // Whoever is not signed in any more is told how to go on, by a page that can be sent again.
+    if (event.detail.xhr.status === 401) form().requestSubmit(event.detail.elt);
   });
   work.addEventListener("htmx:afterSettle", function (event) {
     if (event.target.id !== "rubric-form") return;
