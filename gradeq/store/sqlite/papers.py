@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gradeq.errors import ConflictError
 from gradeq.model import Cancelled, NewSubmission, SubmissionStatus
@@ -23,8 +24,10 @@ def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
     """Insert new papers; replace the text of known ones where nobody's decision stands on it."""
     assignments: dict[tuple[str, str], int] = {}
     added = []
-    for paper in papers:
-        _refuse_decided(paper)
+    for handed_in in papers:
+        _refuse_decided(handed_in)
+        # A cell of blanks is no name: nobody could see whose paper that is.
+        paper = replace(handed_in, student=handed_in.student.strip())
         where = (paper.course, paper.assignment)
         if where not in assignments:
             assignments[where] = ensure_assignment(tx, *where)

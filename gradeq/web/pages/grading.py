@@ -84,7 +84,7 @@ async def confirm(visit: Visit) -> Response:
     chosen = await selection(visit, place, asked)
     if not chosen:
         told = visit.words.text("assignment.nothing_chosen")
-        return visit.go(*place.parts, **shown.query(page=1), told=told)
+        return visit.go(*place.parts, **shown.query(), told=told)
     graders = offered(visit.site)
     found = await _sorted_out(visit.site, chosen, shown, graders)
     rubric = await _rubric(visit.site, place)
@@ -220,7 +220,7 @@ async def order(visit: Visit) -> Response:
         again=shown.status is not SubmissionStatus.SUBMITTED,
     )
     told = _outcome(visit.words, submitted, await visit.name())
-    return visit.go(*place.parts, **shown.query(page=1), told=told)
+    return visit.go(*place.parts, **shown.query(), told=told)
 
 
 def _outcome(words: Wording, submitted: Submitted, by: str) -> str:
