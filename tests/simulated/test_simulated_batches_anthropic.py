@@ -7,7 +7,6 @@ import hashlib
 import json
 from typing import Any
 
-import httpx
 import pytest
 from official import anthropic
 from sample_paper import LEVELS, PAPER, USER
@@ -214,7 +213,7 @@ async def test_a_batch_can_be_accepted_and_its_answer_lost(
     simulate, claude, anthropic_request, fault
 ):
     simulator = await simulate(fail=fault)
-    client = claude(simulator, timeout=httpx.Timeout(30.0, read=0.5))
+    client = claude(simulator, timeout=anthropic.Timeout(30.0, read=0.5))
     with pytest.raises(anthropic.APIConnectionError):
         await client.messages.batches.create(requests=entries(anthropic_request, 2))
     while not simulator.stats.batches:

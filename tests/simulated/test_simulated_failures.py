@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import httpx
 import pytest
 from official import anthropic, openai
 from sample_paper import SCHEMA
@@ -141,12 +140,13 @@ async def test_a_call_that_hangs_is_charged_and_left(
     simulate, claude, gpt, anthropic_request, openai_request
 ):
     simulator = await simulate(fail="hang")
-    # The call is on the line before its patience begins.
-    impatient = httpx.Timeout(30.0, read=0.1)
+    # Patience begins when the call is on the line.
     with pytest.raises(anthropic.APITimeoutError):
-        await claude(simulator, timeout=impatient).messages.create(**anthropic_request)
+        impatient = claude(simulator, timeout=anthropic.Timeout(30.0, read=0.1))
+        await impatient.messages.create(**anthropic_request)
     with pytest.raises(openai.APITimeoutError):
-        await gpt(simulator, timeout=impatient).chat.completions.create(**openai_request)
+        impatient = gpt(simulator, timeout=openai.Timeout(30.0, read=0.1))
+        await impatient.chat.completions.create(**openai_request)
     while simulator.stats.abandoned < 2:
         await asyncio.sleep(0)
     assert (simulator.stats.abandoned, simulator.stats.in_flight) == (2, 0)
