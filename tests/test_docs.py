@@ -82,6 +82,14 @@ def test_every_page_is_on_the_map() -> None:
     assert not left_out
 
 
+def test_every_symptom_is_in_the_list() -> None:
+    page = DOCS / "troubleshooting.md"
+    told = text_of(page)
+    headings = re.findall(r"^## (.+)$", told, re.MULTILINE)
+    listed = re.findall(r"^- \[(.+)\]\(#.+\)$", told.split("\n## ")[0], re.MULTILINE)
+    assert listed == headings
+
+
 # Code blocks ------------------------------------------------------------------------------------
 
 
