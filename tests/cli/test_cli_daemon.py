@@ -35,6 +35,22 @@ def daemon(school: School) -> Iterator[str]:
     assert "Traceback" not in typed.err
 
 
+@pytest.mark.parametrize(
+    ("env", "is_warned"),
+    [
+        ({}, False),
+        ({"GRADEQ_SERVER_PUBLIC_URL": "https://grading.example"}, True),
+        ({"GRADEQ_SERVER_PUBLIC_URL": "https://grading.example", "GRADEQ_TOKEN": TOKEN}, False),
+    ],
+)
+def test_an_open_service_behind_a_proxy_is_warned_of(
+    school: School, env: dict[str, str], is_warned: bool
+):
+    process, _ = serving(school, **env)
+    process.send_signal(signal.SIGTERM)
+    assert ("whoever a proxy passes on may do everything" in ended(process).err) is is_warned
+
+
 def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     papers = school.papers(4, student="Zoë", status="late")
     imported = gradeq("import", papers, "--rubric", school.rubric, "--course", "a/b", "--json")

@@ -314,6 +314,20 @@ async def test_a_grader_that_is_no_coroutine_is_told_so(tmp_path):
     assert job.state == "failed"
 
 
+async def test_a_task_that_was_cancelled_under_a_grader_is_an_error_like_others(tmp_path):
+    async def grade(_: Job) -> Grade:
+        inner = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+        return Grade(1, 1)
+
+    result, job = await graded(tmp_path, grade, max_attempts=2)
+    assert result.reason == (
+        "the grader 'own' waited for a task that was cancelled (given up after 2 attempts)"
+    )
+    assert (job.state, job.attempts, job.interruptions) == ("failed", 2, 0)
+
+
 async def test_one_attempt_is_no_attempts(tmp_path):
     async def grade(_: Job) -> Grade:
         raise ValueError("no")
