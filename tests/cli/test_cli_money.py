@@ -72,6 +72,9 @@ def test_a_configured_cap_holds_every_batch_and_day(school: School, noon: None):
     assert f"today: cost {typed.told['cost']:.2f} of 3.00 USD" in told
     assert "parked" in told
     assert "the day's cost cap of 3.00 USD" in told
+    assert "goes on by itself then; at once: raise cost_cap_per_day" in told
+    assert "gradeq resume practice" not in told, "it would stop again at once"
+    assert "at once: raise cost_cap_per_day" in gradeq("resume").out
 
 
 def test_status_and_list_tell_what_a_batch_has_cost(school: School):
