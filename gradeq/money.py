@@ -46,7 +46,10 @@ def checked_currency(code: str) -> str:
 
 def told_short(cap: float | None, currency: str) -> str:
     """Why a batch starts fewer calls than it could."""
-    return f"cost cap: near {told(cap or 0, currency)}, so calls wait for each other"
+    return (
+        f"cost cap: calls on their way could use up what is left of {told(cap or 0, currency)}, "
+        "so others wait for them"
+    )
 
 
 def told(amount: float, currency: str) -> str:

@@ -25,7 +25,7 @@ from gradeq.overnight.words import told_overnight
 from gradeq.store.rows import BatchRow
 
 _LOOK_SECONDS = 0.1
-_WORTH_WAITING_SECONDS = 600.0
+WORTH_WAITING_SECONDS = 600.0
 """A quota that returns later than this is not waited for."""
 
 
@@ -141,7 +141,7 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
     if pool is None:
         return f"there is no grader {batch.grader!r} here"
     reading = pool.reading()
-    if reading.parked_reason is None or reading.wait_seconds <= _WORTH_WAITING_SECONDS:
+    if reading.parked_reason is None or reading.wait_seconds <= WORTH_WAITING_SECONDS:
         return None
     until = "" if math.isinf(reading.wait_seconds) else f" ({reading.wait_seconds / 3600:.1f} h)"
     return f"{reading.parked_reason}{until}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,9 @@ def test_a_configured_cap_holds_every_batch_and_day(school: School, noon: None):
     assert f"today: cost {typed.told['cost']:.2f} of 3.00 USD" in told
     assert "parked" in told
     assert "the day's cost cap of 3.00 USD" in told
+    assert "goes on by itself then; at once: raise cost_cap_per_day" in told
+    assert "gradeq resume practice" not in told, "it would stop again at once"
+    assert "at once: raise cost_cap_per_day" in gradeq("resume").out
 
 
 def test_status_and_list_tell_what_a_batch_has_cost(school: School):
@@ -156,15 +160,33 @@ def test_a_queued_batch_keeps_its_cap(school: School):
     assert 0 < typed.told["cost"] <= 3
 
 
-@pytest.fixture
-def daemon(school: School) -> Iterator[None]:
-    words = ("serve", *school.provider, *PRICES, "--port", 0, "--json")
-    process = start(*words, cwd=school.folder)
+@contextmanager
+def serving(school: School, *words: object) -> Iterator[None]:
+    process = start("serve", *words, "--port", 0, "--json", cwd=school.folder)
     assert process.stdout is not None
     assert process.stdout.readline(), process.communicate()
     yield
     process.terminate()
     ended(process)
+
+
+@pytest.fixture
+def daemon(school: School) -> Iterator[None]:
+    with serving(school, *school.provider, *PRICES):
+        yield
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows takes its zone from the system alone")
+def test_nobody_waits_until_midnight_beside_a_daemon(school: School, noon: None):
+    """As without one: who looks on is told what stands in the way."""
+    Path("gradeq.toml").write_text("[grading]\ncost_cap_per_day = 3.0\n", "utf-8")
+    gradeq("import", school.papers(30), "--rubric", school.rubric)
+    with serving(school, *school.provider, *PRICES):
+        typed = gradeq("grade", "--wait", "--json")
+    assert typed.code == 1, typed.err
+    assert "the day's cost cap of 3.00 USD reached" in typed.told["stuck_on"]
+    assert 0 < typed.told["cost"] <= 3
 
 
 @pytest.mark.slow

@@ -296,6 +296,26 @@ async def test_an_entry_without_an_outcome_counts_as_an_error(nights: NightMaker
         assert "without a word" in (job.reason or "")
 
 
+async def test_what_is_tried_again_is_posted_together(nights: NightMaker) -> None:
+    """Each after a wait of its own, of half a minute at most."""
+    async with nights.open() as night:
+        batch = await night.submit(essays(8))
+        posted = await night.has_posted(1)
+        night.api.answer(posted, came=a_failure(ErrorClass.SERVER_ERROR, 500))
+        night.api.end(posted)
+
+        async def is_posted_again() -> bool:
+            return len(night.api.posts) == 2
+
+        await night.turn_until(is_posted_again, step=0.5, hours=0.1)
+        again = await night.has_posted(2)
+        assert len(again.entries) == 8
+        night.api.finish(again)
+        await night.until_over(batch.id)
+        assert len(night.api.posts) == 2
+        assert night.paid_once(8)
+
+
 async def test_results_that_break_off_are_read_again_and_used_once(nights: NightMaker) -> None:
     async with nights.open() as night:
         batch = await night.submit(essays(3))
