@@ -141,12 +141,12 @@ async def test_a_call_that_hangs_is_charged_and_left(
 ):
     simulator = await simulate(fail="hang")
     # Patience begins when the call is on the line.
+    impatient = claude(simulator, timeout=anthropic.Timeout(30.0, read=0.1))
     with pytest.raises(anthropic.APITimeoutError):
-        impatient = claude(simulator, timeout=anthropic.Timeout(30.0, read=0.1))
         await impatient.messages.create(**anthropic_request)
+    as_impatient = gpt(simulator, timeout=openai.Timeout(30.0, read=0.1))
     with pytest.raises(openai.APITimeoutError):
-        impatient = gpt(simulator, timeout=openai.Timeout(30.0, read=0.1))
-        await impatient.chat.completions.create(**openai_request)
+        await as_impatient.chat.completions.create(**openai_request)
     while simulator.stats.abandoned < 2:
         await asyncio.sleep(0)
     assert (simulator.stats.abandoned, simulator.stats.in_flight) == (2, 0)
