@@ -75,6 +75,14 @@ def test_who_gave_half_points_is_met_by_half_points(
     assert found == [(f"{one:g} points", one) for one in points]
 
 
+def test_a_number_is_one_label_however_it_is_written(tmp_path: Path):
+    assert levels(table(tmp_path, "human_label", ["1", "0", "1.0"])) == [("0", 0.0), ("1", 1.0)]
+    with pytest.raises(InputError, match=r"which of the labels '1', '1\.0' is better"):
+        levels(table(tmp_path, "human_label", ["1", "1.0"]))
+    with pytest.raises(InputError, match="has 13 different labels"):
+        levels(table(tmp_path, "human_label", [str(n) for n in range(13)]))
+
+
 def test_columns_are_known_in_any_case(tmp_path: Path):
     labelled = table(tmp_path, "Human_Label", ["yes", "no"], "Question")
     assert [one.question for one in labelled.papers] == ["Why?", "Why?"]
