@@ -98,6 +98,11 @@ class Labelled:
 
 def read_labelled(path: Path) -> Labelled:
     """Raises InputError with every problem, each with file, row and column."""
+    if path.is_dir():
+        raise InputError(
+            f"{path}: is a folder, so nothing was graded. What people said of each paper stands in "
+            "a .csv or .jsonl file"
+        )
     read = read_papers(path)
     problems = list(read.problems)
     valid = [

@@ -33,6 +33,7 @@ _ORDERS = (
 """Labels that say themselves which is better, from worst to best."""
 _MOST_LEVELS = 12
 _MOST_POINTS = 10
+_MOST_HALVED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +163,26 @@ def _by_score(labelled: Labelled) -> list[tuple[str, float]]:
 
 
 def _step(marks: Sequence[float]) -> float:
-    """Half points where people gave such; means of several people, say 2.33, ask for no more."""
+    """Half points where people gave such; means of several people, say 2.33, ask for no more.
+
+    Up to 4 points: more steps than 9 no model tells by one digit, and few graders tell apart.
+    """
     has_halves = any(mark % 1 for mark in marks) and not any(mark % 0.5 for mark in marks)
-    return 0.5 if has_halves else 1.0
+    return 0.5 if has_halves and max(marks) <= _MOST_HALVED else 1.0
 
 
 def _by_label(labelled: Labelled, order: Sequence[str]) -> list[tuple[str, float]]:
     labels = list(dict.fromkeys(cell for _, _, cell in labelled.cells_about(LABEL)))
     if order:
         return _in_order(labelled, order)
-    if (
-        len(labels) <= _MOST_LEVELS
-        and len(labels) > 1
-        and all(number(x) is not None for x in labels)
-    ):
-        return sorted(((label, number(label) or 0.0) for label in labels), key=lambda one: one[1])
+    if len(steps := _numbers(labels)) > 1:
+        if len(steps) > _MOST_LEVELS:
+            raise InputError(
+                f"{labelled.name}: has {len(steps)} different labels, so nothing was graded. "
+                f"Without --rubric there may be {_MOST_LEVELS}: say by a rubric what is worth how "
+                "many points"
+            )
+        return [(steps[points], points) for points in sorted(steps)]
     folded = {label.casefold() for label in labels}
     for known in _ORDERS:
         if folded <= set(known):
@@ -186,6 +192,14 @@ def _by_label(labelled: Labelled, order: Sequence[str]) -> list[tuple[str, float
         f"{labelled.name}: nobody says which of the labels {told} is better, so nothing was "
         "graded. Name all of them from worst to best: --labels WORST,…,BEST"
     )
+
+
+def _numbers(labels: Sequence[str]) -> dict[float, str]:
+    """Labels by their number, `1` and `1.0` being the same; empty unless all are numbers."""
+    found = [(number(label), label) for label in reversed(labels)]
+    if any(value is None for value, _ in found):
+        return {}
+    return {value: label for value, label in found if value is not None}
 
 
 def _in_order(labelled: Labelled, order: Sequence[str]) -> list[tuple[str, float]]:

@@ -115,6 +115,42 @@ def test_people_read_a_screen(school: School):
     assert "{" not in typed.out
 
 
+def test_a_question_that_is_named_by_its_words_is_told_shortly(school: School):
+    asked = "Why, says a question\x1b[31m of many words,\nshould {} start later? " + "Think. " * 20
+    rows = [
+        {
+            "id": f"p{n}",
+            "question": asked.format(("schools", "shops")[n % 2]),
+            "reference": "They should start later, since pupils need sleep.",
+            "text": text(n),
+            "human_score": n % 2,
+        }
+        for n in range(6)
+    ]
+    typed = gradeq("evaluate", school.table(rows, "long.csv"), "--grader", "lexical")
+    told = next(line for line in typed.out.splitlines() if "By question" in line)
+    assert "(Why, says a question [31m of many words, should" in told
+    assert len(told) < 170
+
+
+def test_a_question_without_a_reference_is_named_before_anything_is_queued(school: School):
+    rows = [
+        {
+            "id": f"p{n}",
+            "question_id": f"q{n % 2}",
+            "question": "Why?",
+            "reference": ("Because of sleep.", "")[n % 2],
+            "text": text(n),
+            "human_label": ("no", "yes")[n // 2],
+        }
+        for n in range(4)
+    ]
+    file = school.table(rows, "some.csv")
+    typed = gradeq("evaluate", file, "--grader", "lexical", "--db", "some.db")
+    assert typed.code == 2
+    assert "some.csv q1: the grader 'lexical' cannot grade by this rubric" in typed.err
+
+
 def test_points_and_numbers_need_no_order(school: School):
     rows = [{"id": f"p{n}", "text": text(n), "human_score": f"{n % 3},5"} for n in range(12)]
     file = school.table([{**row, "question": "Why?"} for row in rows], "points.csv")

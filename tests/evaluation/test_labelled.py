@@ -65,6 +65,7 @@ def test_labels_that_say_themselves_which_is_better(
         (["0.5", "1.5", "1"], [0, 0.5, 1, 1.5]),
         (["0", "2"], [0, 1, 2]),
         (["2.33", "0.5"], [0, 1, 2, 3]),
+        (["4.5", "0.5"], [0, 1, 2, 3, 4, 5]),
     ],
 )
 def test_who_gave_half_points_is_met_by_half_points(
@@ -72,6 +73,14 @@ def test_who_gave_half_points_is_met_by_half_points(
 ):
     found = levels(table(tmp_path, "human_score", cells))
     assert found == [(f"{one:g} points", one) for one in points]
+
+
+def test_a_number_is_one_label_however_it_is_written(tmp_path: Path):
+    assert levels(table(tmp_path, "human_label", ["1", "0", "1.0"])) == [("0", 0.0), ("1", 1.0)]
+    with pytest.raises(InputError, match=r"which of the labels '1', '1\.0' is better"):
+        levels(table(tmp_path, "human_label", ["1", "1.0"]))
+    with pytest.raises(InputError, match="has 13 different labels"):
+        levels(table(tmp_path, "human_label", [str(n) for n in range(13)]))
 
 
 def test_columns_are_known_in_any_case(tmp_path: Path):
@@ -94,6 +103,11 @@ def test_judgements_of_criteria_may_be_nested(tmp_path: Path):
         "a": {1: {"total": 2.5, "claim": 2.0, "reason": 0.5}},
         "b": {1: {"claim": 1.0}, 2: {"claim": 0.0}},
     }
+
+
+def test_a_folder_holds_no_judgements(tmp_path: Path):
+    with pytest.raises(InputError, match="is a folder, so nothing was graded"):
+        read_labelled(tmp_path)
 
 
 def test_a_cell_that_is_a_table_itself_is_told(tmp_path: Path):

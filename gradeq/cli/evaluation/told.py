@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from gradeq.cli import say
@@ -17,6 +18,7 @@ _BESIDE = 3
 _MOST_COLUMNS = 7
 _OF_CRITERIA = ("exact", "qwk", "bias")
 _NAMED = 5
+_LONGEST_NAME = 60
 
 
 def report_lines(summary: Summary, comparison: Comparison | None) -> Iterator[str]:
@@ -193,9 +195,15 @@ def _questions(summary: Summary) -> Iterator[str]:
         ordered = sorted(known, key=lambda one: one.exact.value or 0.0)
         worst, best = ordered[0], ordered[-1]
         yield (
-            f"  By question: exact from {share(worst.exact.value)} ({worst.name}) "
-            f"to {share(best.exact.value)} ({best.name})"
+            f"  By question: exact from {share(worst.exact.value)} ({_short(worst.name)}) "
+            f"to {share(best.exact.value)} ({_short(best.name)})"
         )
+
+
+def _short(name: str) -> str:
+    """A question may be named by all of its words."""
+    shown = "".join(one if one.isprintable() else " " for one in name)
+    return shorten(shown, _LONGEST_NAME, placeholder=" …")
 
 
 def _some(run: Run, changes: Sequence[Change]) -> str:
