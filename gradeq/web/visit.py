@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gradeq.web.files import files_version
 from gradeq.web.intake import check_length
-from gradeq.web.paths import part
+from gradeq.web.paths import inner_path, part
 from gradeq.web.people import NOBODY, Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import Problem, problem_of
 from gradeq.web.signing import Signing
@@ -61,6 +61,12 @@ class Visit:
     def part(self, name: str) -> str:
         """A part of the path, decoded."""
         return part(str(self.request.path_params[name]))
+
+    @property
+    def section(self) -> str:
+        """Which entry of the navigation this page belongs to; a paper belongs to its course."""
+        first = inner_path(self.request.scope).split("/")[1]
+        return first if first in ("batches", "queue", "people", "sign-in") else "courses"
 
     def query(self, name: str, default: str = "") -> str:
         return self.request.query_params.get(name, default)
