@@ -1,12 +1,13 @@
-"""Screenshots of every page, in one run: `python docs/pictures.py [FOLDER]`.
+"""Screenshots of every page, in one run: `python docs/pictures.py [FOLDER] [png|webp]`.
 
 Needs the extra `test` and a Chromium. A sample class is graded by the simulated provider first.
-The best of them stand in the README and in these documents.
+The best of them stand in the README and in these documents, as WebP, which is smaller.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.async_api import Page, ViewportSize, async_playwright
 
@@ -28,6 +29,10 @@ COURSE, ASSIGNMENT = "English 9b", "School start"
 PLACE = "/courses/English%209b/assignments/School%20start"
 SIZE: ViewportSize = {"width": 1200, "height": 800}
 NARROW: ViewportSize = {"width": 390, "height": 800}
+_FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"format": "png"},
+    ".webp": {"format": "webp", "quality": 85},
+}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -50,9 +55,12 @@ SHOTS = (
     Shot("assignment-narrow", f"{PLACE}?tab=graded", size=NARROW),
     Shot("confirm", f"{PLACE}/grade?tab=submitted&all=1"),
     Shot("review", "/submissions/{graded}"),
+    Shot("review-edit", "/submissions/{graded}?edit=1"),
     Shot("review-dark", "/submissions/{graded}", "de-DE", "dark"),
     Shot("review-narrow", "/submissions/{graded}", size=NARROW),
     Shot("rubric", f"{PLACE}/rubric"),
+    Shot("rubric-narrow", f"{PLACE}/rubric", size=NARROW),
+    Shot("rubric-toml", f"{PLACE}/rubric/toml"),
     Shot("add", f"{PLACE}/add"),
     Shot("batches", "/batches"),
     Shot("batch", "/batches/1"),
@@ -88,14 +96,17 @@ async def graded_class(engine: Engine) -> int:
     return added[0].id
 
 
-async def take(page: Page, url: str, shot: Shot, graded: int, folder: Path) -> None:
+async def take(page: Page, url: str, shot: Shot, graded: int, file: Path) -> None:
     await page.goto(url + shot.path.format(graded=graded), wait_until="domcontentloaded")
     await page.wait_for_timeout(500)
-    await page.screenshot(path=folder / f"{shot.name}.png", full_page=False)
-    print(folder / f"{shot.name}.png")
+    session = await page.context.new_cdp_session(page)
+    # Playwright's own screenshots are never WebP.
+    taken = await session.send("Page.captureScreenshot", _FORMATS[file.suffix])
+    file.write_bytes(base64.b64decode(taken["data"]))
+    print(file)
 
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as place:
@@ -106,10 +117,13 @@ async def main(folder: Path) -> None:
                 context = await browser.new_context(
                     viewport=shot.size or SIZE, locale=shot.language, color_scheme=shot.scheme
                 )
-                await take(await context.new_page(), url, shot, graded, folder)
+                await take(
+                    await context.new_page(), url, shot, graded, folder / f"{shot.name}.{kind}"
+                )
                 await context.close()
             await browser.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "pictures"))
+    told = dict(enumerate(sys.argv))
+    asyncio.run(main(Path(told.get(1, ROOT / "build" / "pictures")), told.get(2, "png")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from gradeq.web.paths import mount_path
+
 
 def remember(
     answer: Response, request: HTTPConnection, name: str, value: str, seconds: int
@@ -32,4 +34,4 @@ def forget(answer: Response, request: HTTPConnection, name: str) -> None:
 
 
 def _path(request: HTTPConnection) -> str:
-    return request.scope.get("root_path", "") or "/"
+    return mount_path(request.scope) or "/"

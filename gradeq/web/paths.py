@@ -6,7 +6,7 @@ is decoded by itself, and its own slashes and percent signs are kept encoded unt
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -43,6 +43,12 @@ def inner_path(scope: Scope) -> str:
     """The path below wherever the application is mounted."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
+def mount_path(scope: Scope) -> str:
+    """Where the application is mounted, as a browser tells it; empty at the top."""
+    # EncodedParts has encoded its percent signs.
+    return quote(scope.get("root_path", ""), safe="/%")
 
 
 def _encoded(raw_path: str) -> str:

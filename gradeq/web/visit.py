@@ -15,9 +15,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from gradeq.web.cookies import remember
 from gradeq.web.files import files_version
 from gradeq.web.intake import check_length
-from gradeq.web.paths import part
+from gradeq.web.paths import inner_path, mount_path, part
 from gradeq.web.people import NOBODY, Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import Problem, problem_of
 from gradeq.web.signing import Signing
@@ -62,6 +63,12 @@ class Visit:
         """A part of the path, decoded."""
         return part(str(self.request.path_params[name]))
 
+    @property
+    def section(self) -> str:
+        """Which entry of the navigation this page belongs to; a paper belongs to its course."""
+        first = inner_path(self.request.scope).split("/")[1]
+        return first if first in ("batches", "queue", "people", "sign-in") else "courses"
+
     def query(self, name: str, default: str = "") -> str:
         return self.request.query_params.get(name, default)
 
@@ -88,7 +95,7 @@ class Visit:
 
     def url(self, *parts: object, **query: object) -> str:
         """The address of a page of ours, wherever the application is mounted."""
-        root = self.request.scope.get("root_path", "")
+        root = mount_path(self.request.scope)
         path = "/".join(quote(str(one), safe="") for one in parts)
         told = {name: value for name, value in query.items() if value not in (None, "")}
         return f"{root}/{path}" + (f"?{urlencode(told)}" if told else "")
@@ -100,7 +107,7 @@ class Visit:
 
     def static(self, name: str) -> str:
         """The address of a file that a browser may keep until it changes."""
-        root = self.request.scope.get("root_path", "")
+        root = mount_path(self.request.scope)
         return f"{root}/static/{name}?v={self.views.files_version}"
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
@@ -171,8 +178,7 @@ async def _remember(visit: Visit, answer: Response) -> None:
     request = visit.request
     chosen = request.query_params.get("language")
     if chosen == visit.words.language:
-        root = request.scope.get("root_path", "") or "/"
-        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_A_YEAR, path=root, samesite="lax")
+        remember(answer, request, LANGUAGE_COOKIE, chosen, _A_YEAR)
     is_nameless = visit.person.is_guest and not visit.person.name
     if visit.read_form is not None and is_nameless and (name := await visit.name()):
         remember_name(answer, name, request)

@@ -214,6 +214,32 @@ async def test_every_state_is_accessible(
     assert browsed.complaints == []
 
 
+async def test_leaving_an_unsaved_edit_asks_first(
+    service: Service, browser: playwright.Browser
+) -> None:
+    [paper_id] = await graded(service)
+    browsed = await opened(browser, service, paper_id, "?edit=1")
+    tab = browsed.page
+    asked: list[str] = []
+
+    async def stay(dialog: playwright.Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    tab.on("dialog", stay)
+    await expect(tab.locator("#grade-title")).to_be_focused()
+    await tab.get_by_label("Feedback for the student").fill("An hour's thoughts.")
+    async with tab.expect_event("dialog"):
+        await tab.click("nav >> text=Courses", no_wait_after=True)
+    await expect(tab.locator("#feedback")).to_have_value("An hour's thoughts.")
+    await tab.get_by_role("link", name="Cancel").click()
+    await tab.get_by_role("link", name="Edit").click()
+    await tab.get_by_label("Feedback for the student").fill("Better ones.")
+    await tab.get_by_role("button", name="Save").click()
+    await expect(tab.locator("#told")).to_contain_text("Saved.")
+    assert asked == ["beforeunload"]
+
+
 async def test_print_shows_the_grade_and_the_text_and_no_buttons(
     service: Service, browser: playwright.Browser
 ) -> None:

@@ -48,6 +48,14 @@ async def test_what_is_saved_is_the_assignments_rubric(resting: Service) -> None
     assert (rubric.title, rubric.max_score) == ("Sleep", 2.0)
 
 
+async def test_the_preview_shows_a_paper_with_text(resting: Service) -> None:
+    await resting.put_rubric()
+    await resting.add("  ")
+    assert "the paper is blank" in (await resting.client.get(PATH)).text
+    await resting.add(ESSAY, first=2)
+    assert "A study in Seattle" in (await resting.client.get(PATH)).text
+
+
 async def test_a_rubric_with_mistakes_is_shown_again_and_not_saved(resting: Service) -> None:
     wrong = {
         **TYPED,

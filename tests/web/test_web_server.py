@@ -234,6 +234,16 @@ async def test_it_can_be_mounted_in_another_application(tmp_path: Path, desk: De
     assert not engine.is_open
 
 
+async def test_a_prefix_may_need_quoting(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, work=False)
+    app = Starlette(routes=[Mount("/my grades", create_app(engine))], lifespan=engine.lifespan)
+    async with served_app(app) as (client, _):
+        page = await client.get("/my%20grades/?language=de")
+        assert "path=/my%20grades;" in page.headers["set-cookie"].lower()
+        assert 'href="/my%20grades/batches"' in page.text
+        assert 'lang="de"' in (await client.get("/my%20grades/batches")).text
+
+
 async def test_a_host_that_stops_is_not_held_up_by_a_stream(tmp_path: Path) -> None:
     engine = make_engine(tmp_path, work=False)
     app = Starlette(routes=[Mount("/grading", create_app(engine))], lifespan=engine.lifespan)

@@ -98,6 +98,11 @@ async def test_the_cookie_is_out_of_reach(school: School, browser: httpx.AsyncCl
         form = {"code": code_in(await school.link(ADA))}
         answer = await client.post("/sign-in", data=form, headers=told)
         assert "secure" in answer.headers["set-cookie"].lower()
+        answer = await client.get("/sign-in?language=de", headers=told)
+        cookie = answer.headers["set-cookie"].lower()
+        assert cookie.startswith("gradeq_language=de")
+        for part in ("httponly", "samesite=lax", "path=/", "secure"):
+            assert part in cookie
 
 
 async def test_a_session_is_its_persons(school: School, browser: httpx.AsyncClient) -> None:
@@ -353,6 +358,9 @@ async def test_an_application_brings_its_own_people(tmp_path: Path, desk: Desk) 
     async with engine, served_app(create_app(engine, identity=Header())) as (client, _):
         for path, status in (("/", 401), ("/people", 401), ("/api/courses", 401), ("/readyz", 200)):
             assert (await client.get(path)).status_code == status, path
+        cut_off = await client.post("/submissions/1/grade", data={"feedback": "Long."})
+        assert cut_off.status_code == 401
+        assert "Sign in to the application that gradeq is part of" in cut_off.text
         ada = {"X-User": ADA, "Host": "school.example"}
         rows = [{"id": "x", "text": "x", "course": course} for course in ("art", "physics")]
         answer = await client.post("/api/submissions", json=rows, headers=ada)

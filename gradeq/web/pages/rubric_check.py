@@ -26,6 +26,7 @@ _COUNTED: Mapping[str | int, Sequence[str]] = {
     "key_points": ("rubric.nth_key_point",),
 }
 _HANDED_IN = (SubmissionStatus.SUBMITTED, SubmissionStatus.GRADED, SubmissionStatus.RELEASED)
+_LOOKED_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +127,12 @@ async def preview(visit: Visit, rubric: Rubric, paper: Submission) -> Preview:
 
 
 async def first_paper(visit: Visit, course: str, assignment: str) -> Submission | None:
-    """The oldest paper that was handed in."""
+    """The oldest paper that was handed in, of those that are not blank if there are any."""
+    oldest: list[Submission] = []
     for status in _HANDED_IN:
-        found = await visit.site.store.submissions(course, assignment, status, limit=1)
-        if found:
-            return found[0]
-    return None
+        oldest += await visit.site.store.submissions(course, assignment, status, limit=_LOOKED_AT)
+    written = (one for one in oldest if one.text.strip())
+    return next(written, oldest[0] if oldest else None)
 
 
 def short_sample(course: str, assignment: str, text: str) -> Submission:

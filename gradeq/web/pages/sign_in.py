@@ -7,7 +7,6 @@ from starlette.responses import Response
 from gradeq.errors import NotFoundError
 from gradeq.store.people import PassRow
 from gradeq.web.people import cleaned_name
-from gradeq.web.problems import Problem
 from gradeq.web.signing import Signing
 from gradeq.web.visit import Visit
 
@@ -16,10 +15,6 @@ _CODE = "code"
 
 async def ask(visit: Visit) -> Response:
     """What a browser gets whose person is not known, whatever it asked for."""
-    if visit.views.signing is None:
-        raise Problem(
-            401, "unauthorized", "nobody has signed in to the application that gradeq is part of"
-        )
     return _page(visit, 401, is_interrupted=visit.request.method not in ("GET", "HEAD"))
 
 
@@ -77,6 +72,7 @@ def _refusal(visit: Visit) -> Response:
 
 def _page(visit: Visit, status: int = 200, **told: object) -> Response:
     """`is_interrupted`: somebody whose session had ended sent a form, and can send it again."""
-    has_key = signing_of(visit).has_key
+    signing = visit.views.signing
+    has_key = signing is not None and signing.has_key
     usual = {"link": None, "code": "", "trouble": "", "is_interrupted": False}
     return visit.show("sign_in.html", status, has_key=has_key, **{**usual, **told})

@@ -17,6 +17,7 @@ from gradeq.web.pages import (
     review_acts,
     rubric,
     sign_in,
+    walk,
 )
 from gradeq.web.visit import Page
 
@@ -42,6 +43,7 @@ PAGES: tuple[tuple[str, str, Page], ...] = (
     ("GET", f"{_ASSIGNMENT}/grade", grading.confirm),
     ("POST", f"{_ASSIGNMENT}/grade", grading.confirm),
     ("POST", f"{_ASSIGNMENT}/order", grading.order),
+    ("GET", f"{_ASSIGNMENT}/review", walk.begin),
     ("POST", f"{_ASSIGNMENT}/release", changes.release),
     ("POST", f"{_ASSIGNMENT}/take-back", changes.take_back),
     ("POST", f"{_ASSIGNMENT}/archive", changes.archive),

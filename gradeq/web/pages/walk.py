@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from starlette.responses import Response
+
 from gradeq.model import Submission, SubmissionStatus
+from gradeq.web.pages.listing import Place
 from gradeq.web.visit import Visit
 
 DOUBTFUL, BY_STUDENT = "doubtful", "student"
@@ -57,3 +60,15 @@ async def walked(visit: Visit, walk: Walk, paper: Submission) -> Walk:
         doubtful_first=walk.order == DOUBTFUL,
     )
     return replace(walk, ids=ids)
+
+
+async def begin(visit: Visit) -> Response:
+    """To the most doubtful graded paper that nobody has reviewed; else to the first there is."""
+    place, tab = Place.of(visit), SubmissionStatus.GRADED
+    store = visit.site.store
+    ids = await store.walk(place.course, place.assignment, tab, doubtful_first=True)
+    reviewed = set(await store.reviewed(place.course, place.assignment))
+    first = next((one for one in ids if one not in reviewed), None) or next(iter(ids), None)
+    if first is None:
+        return visit.go(*place.parts, tab=tab.value)
+    return visit.go("submissions", first, tab=tab.value, order=DOUBTFUL)

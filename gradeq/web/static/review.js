@@ -63,7 +63,16 @@
   }
 
   if (form !== null) {
-    form.addEventListener("input", function (event) { typedInto(event.target); });
+    let changed = "unsaved" in form.dataset;
+    form.addEventListener("input", function (event) {
+      changed = true;
+      typedInto(event.target);
+    });
+    form.addEventListener("submit", function () { changed = false; });
+    form.querySelector("[data-cancel]").addEventListener("click", function () { changed = false; });
+    window.addEventListener("beforeunload", function (event) {
+      if (changed) event.preventDefault();
+    });
     if (form.dataset.most) {
       form.querySelector(".total").hidden = false;
       form.addEventListener("input", follow);
