@@ -63,6 +63,15 @@ async def test_signing_out(tmp_path: Path, desk: Desk, browser: playwright.Brows
         await browsed.shows("h1", "Sign in")
 
 
+async def test_who_is_signed_out_is_told_that_nothing_was_done(tmp_path: Path, desk: Desk) -> None:
+    async with school_at(tmp_path, desk, work=False) as school:
+        client, place = school.service.client, "/courses/biology/assignments/sleep"
+        looked, done = await client.get(place), await client.post(f"{place}/archive")
+        assert (looked.status_code, done.status_code) == (401, 401)
+        assert "so nothing was done" in done.text
+        assert "so nothing was done" not in looked.text
+
+
 async def signed_in(school: School, browsed: Browsed, name: str) -> None:
     await browsed.page.goto(school.service.url + await school.link(name))
     await browsed.page.get_by_role("button", name="Sign in").click()

@@ -20,7 +20,9 @@ async def ask(visit: Visit) -> Response:
         raise Problem(
             401, "unauthorized", "nobody has signed in to the application that gradeq is part of"
         )
-    return visit.show("sign_in.html", 401, link=None, code="", trouble="")
+    # Who sent a form believes to be signed in, and that something was done.
+    trouble = "" if visit.request.method in ("GET", "HEAD") else "signed_out"
+    return visit.show("sign_in.html", 401, link=None, code="", trouble=trouble)
 
 
 async def show(visit: Visit) -> Response:
