@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, Self
+from typing import Protocol
 
-from gradeq.model import JobState, SubmissionStatus
+from gradeq.model import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,25 +19,6 @@ class Place:
 
     course: str
     assignment: str
-
-
-@dataclass(frozen=True, slots=True)
-class TabPage:
-    """One page of a list of `total` papers; `page` counts from 1 and is at most the last one."""
-
-    total: int
-    page: int
-    ids: Sequence[int]
-
-    @classmethod
-    def of(cls, ids: Sequence[int], page: int, rows: int) -> Self:
-        """Of a whole list."""
-        page = cls.nearest(len(ids), page, rows)
-        return cls(len(ids), page, ids[(page - 1) * rows : page * rows])
-
-    @staticmethod
-    def nearest(total: int, page: int, rows: int) -> int:
-        return min(page, max(1, -(-total // rows)))
 
 
 class Obstacle(StrEnum):
@@ -160,19 +141,6 @@ class Overview(Protocol):
         Without `again`, graded papers are kept; `longest` is in characters. Unknown ids are left
         out. No text is read, so that none is found BLANK, and some are UNREAD.
         """
-        ...
-
-    async def page_by_score(
-        self,
-        course: str,
-        assignment: str,
-        status: SubmissionStatus,
-        *,
-        is_descending: bool,
-        page: int,
-        rows: int,
-    ) -> TabPage:
-        """A page of a tab in the order of `Reading.tab` by score, or in its reverse."""
         ...
 
     async def names(self, submission_ids: Sequence[int]) -> list[str]:

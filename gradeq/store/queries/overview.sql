@@ -24,31 +24,6 @@ SELECT obstacle, json_group_array(id) AS ids
           FROM json_each(:ids) w JOIN submissions s ON s.id = w.value)
  GROUP BY obstacle
 
--- name: tab_size
-SELECT count(*) AS papers
-  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
- WHERE a.course = :course AND a.name = :name
-   AND s.archived_at IS NULL AND s.status = :status
-
--- With a limit SQLite keeps only so many while it sorts: the ends of a long list come quickest.
--- name: tab_from_lowest_score
-SELECT s.id
-  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
- WHERE a.course = :course AND a.name = :name
-   AND s.archived_at IS NULL AND s.status = :status
- ORDER BY (SELECT g.score FROM grades g INDEXED BY grades_scores
-            WHERE g.submission_id = s.id AND g.current = 1), s.id
- LIMIT :limit OFFSET :offset
-
--- name: tab_from_highest_score
-SELECT s.id
-  FROM assignments a JOIN submissions s ON s.assignment_id = a.id
- WHERE a.course = :course AND a.name = :name
-   AND s.archived_at IS NULL AND s.status = :status
- ORDER BY (SELECT g.score FROM grades g INDEXED BY grades_scores
-            WHERE g.submission_id = s.id AND g.current = 1) DESC, s.id DESC
- LIMIT :limit OFFSET :offset
-
 -- name: paper_names
 SELECT coalesce(nullif(s.student, ''), s.external_id) AS name
   FROM json_each(:ids) w JOIN submissions s ON s.id = w.value

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from gradeq.model import JobState, SubmissionStatus
+from gradeq.model import JobState
 from gradeq.store.overview import (
     Failure,
     InHand,
@@ -22,7 +22,6 @@ from gradeq.store.overview import (
     Place,
     Resting,
     Scores,
-    TabPage,
     Times,
 )
 from gradeq.store.sqlite.reads import every
@@ -49,21 +48,6 @@ class SqliteOverview:
     ) -> dict[Obstacle | None, list[int]]:
         asked = {"ids": ids_json(submission_ids), "again": again, "longest": longest}
         return await self.read(partial(_obstacles, asked=asked))
-
-    async def page_by_score(
-        self,
-        course: str,
-        assignment: str,
-        status: SubmissionStatus,
-        *,
-        is_descending: bool,
-        page: int,
-        rows: int,
-    ) -> TabPage:
-        tab = {"course": course, "name": assignment, "status": status}
-        return await self.read(
-            lambda tx: _page_by_score(tx, tab, is_descending=is_descending, page=page, rows=rows)
-        )
 
     async def names(self, submission_ids: Sequence[int]) -> list[str]:
         asked = ids_json(submission_ids)
@@ -108,21 +92,6 @@ def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
     for batch_id, *place in tx.all("batch_places", batch_ids=ids_json(batch_ids)):
         places.setdefault(batch_id, []).append(Place(*place))
     return places
-
-
-def _page_by_score(
-    tx: Tx, tab: Mapping[str, Any], *, is_descending: bool, page: int, rows: int
-) -> TabPage:
-    total = int(tx.value("tab_size", **tab))
-    page = TabPage.nearest(total, page, rows)
-    before = (page - 1) * rows
-    count = max(0, min(rows, total - before))
-    after = total - before - count
-    # What lies behind the middle is nearer from the other end.
-    is_nearer_from_end = after < before
-    begin = "highest" if is_descending is not is_nearer_from_end else "lowest"
-    ids = tx.ids(f"tab_from_{begin}_score", **tab, limit=count, offset=min(before, after))
-    return TabPage(total, page, ids[::-1] if is_nearer_from_end else ids)
 
 
 def _obstacles(tx: Tx, asked: Mapping[str, Any]) -> dict[Obstacle | None, list[int]]:

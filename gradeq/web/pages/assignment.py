@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,7 +66,9 @@ async def show(visit: Visit) -> Response:
     after = await site.store.last_event()
     badges = await site.engine.badges(place.course, place.assignment)
     shown = Shown.told(visit.request.query_params)
-    listed = await shown.listed(site, place)
+    ids = await shown.ids(site, place)
+    pages = max(1, -(-len(ids) // ROWS))
+    page = min(shown.page, pages)
     batches = await site.store.open_batches_of(place.course, place.assignment)
     return visit.show(
         "assignment.html",
@@ -77,10 +79,10 @@ async def show(visit: Visit) -> Response:
         shown=shown,
         tabs=[tab.value for tab in TABS],
         archived=ARCHIVED,
-        total=listed.total,
-        page=listed.page,
-        pages=max(1, -(-listed.total // ROWS)),
-        lines=await _lines(site, listed.ids, batches),
+        total=len(ids),
+        page=page,
+        pages=pages,
+        lines=await _lines(site, ids[(page - 1) * ROWS : page * ROWS], batches),
         why_of=partial(of_paper, visit.words),
         running=[progress_of(site, one, visit.words) for one in batches],
         undo=await _undo(visit, place),
@@ -92,7 +94,7 @@ async def _undo(visit: Visit, place: Place) -> Undo | None:
     return undo if undo and place.has(undo.paper) else None
 
 
-async def _lines(site: Site, ids: Sequence[int], batches: list[BatchRow]) -> list[Line]:
+async def _lines(site: Site, ids: list[int], batches: list[BatchRow]) -> list[Line]:
     paused = {one.id for one in batches if one.paused_at is not None}
     now = site.engine.clock.now_ms()
     return [Line(row, _state(row, paused, now)) for row in await site.store.results(ids)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from gradeq.store.rows import BatchRow
 from gradeq.web import api_batches, why
 from gradeq.web.bodies import By, Pause
 from gradeq.web.pages import spread
-from gradeq.web.pages.spread import ScoresView, TimesView
 from gradeq.web.paths import id_in
 from gradeq.web.people import Person
 from gradeq.web.progress import Progress, progress_of
@@ -90,7 +88,6 @@ async def show(visit: Visit) -> Response:
     places = await overview.places([row.id])
     # A refresh of the moving parts does not add up all papers again.
     is_whole = visit.query("part") != _NOW
-    times, scores = await _spread(visit, row.id) if is_whole else (None, None)
     return visit.show(
         "batch.html",
         after=after,
@@ -101,14 +98,9 @@ async def show(visit: Visit) -> Response:
         state=state,
         states=list(JobState),
         first=first or None,
-        times=times,
-        scores=scores,
+        times=await spread.times(visit, row.id) if is_whole else None,
+        scores=await spread.scores(visit, row.id) if is_whole else None,
     )
-
-
-async def _spread(visit: Visit, batch_id: int) -> tuple[TimesView | None, ScoresView | None]:
-    """Added up side by side: of tens of thousands of papers each takes a while."""
-    return await asyncio.gather(spread.times(visit, batch_id), spread.scores(visit, batch_id))
 
 
 def _run(visit: Visit, row: BatchRow, places: Sequence[Place]) -> Run:

@@ -10,7 +10,6 @@ from starlette.datastructures import FormData, QueryParams
 
 from gradeq.errors import NotFoundError
 from gradeq.model import Submission, SubmissionStatus
-from gradeq.store.overview import TabPage
 from gradeq.store.rows import PaperOrder
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
@@ -96,19 +95,6 @@ class Shown:
     def sorted_by(self, order: str) -> str:
         """How to ask for that order, or for its reverse where it is the order now."""
         return f"-{order}" if self.sort == order else order
-
-    async def listed(self, site: Site, place: Place) -> TabPage:
-        """One page, as it is told; the last one where there are not as many."""
-        if self.order is PaperOrder.SCORE and not self.find and self.status is not None:
-            return await site.store.overview.page_by_score(
-                place.course,
-                place.assignment,
-                self.status,
-                is_descending=self.is_descending,
-                page=self.page,
-                rows=ROWS,
-            )
-        return TabPage.of(await self.ids(site, place), self.page, ROWS)
 
     async def ids(self, site: Site, place: Place) -> list[int]:
         """Of all pages, in the order shown."""

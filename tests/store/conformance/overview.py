@@ -6,8 +6,8 @@ from gradeq.clock import ManualClock
 from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import ErrorClass
 from gradeq.store.base import Store
-from gradeq.store.overview import Failure, Obstacle, Place, Resting, Scores, TabPage, Times
-from gradeq.store.rows import PaperOrder, Seen
+from gradeq.store.overview import Failure, Obstacle, Place, Resting, Scores, Times
+from gradeq.store.rows import Seen
 
 from .base import Suite
 from .helpers import (
@@ -93,24 +93,6 @@ class OverviewSuite(Suite):
         await add(store, "ann", text="more words")
         found = await store.overview.obstacles([paper], again=True, longest=9)
         assert found == {Obstacle.TOO_LONG: [paper]}
-
-    async def test_pages_by_score_are_those_of_the_whole_list(self, store: Store) -> None:
-        ids = await graded(store, *"abcdefgh")
-        for one, score in zip(ids, (3.0, 1.0, 2.0, 1.0, 3.0, 0.5, 4.0, 1.0), strict=True):
-            await store.edit_grade(one, Grade(score, 4.0), "Ms Lee")
-        tab = (COURSE, ASSIGNMENT, SubmissionStatus.GRADED)
-        whole = await store.tab(*tab, order=PaperOrder.SCORE)
-        for is_descending in (False, True):
-            expected = whole[::-1] if is_descending else whole
-            for page in (1, 2, 3, 9):
-                found = await store.overview.page_by_score(
-                    *tab, is_descending=is_descending, page=page, rows=3
-                )
-                assert found == TabPage.of(expected, page, 3)
-        nothing = await store.overview.page_by_score(
-            COURSE, ASSIGNMENT, SubmissionStatus.RELEASED, is_descending=False, page=2, rows=3
-        )
-        assert nothing == TabPage(0, 1, [])
 
     async def test_names_in_the_order_asked_for(self, store: Store) -> None:
         [ann] = await add(store, "ann")
