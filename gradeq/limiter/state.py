@@ -71,6 +71,8 @@ class PoolState:
     headroom_seconds: _Positive = 0.25
     opened: Annotated[int, msgspec.Meta(ge=0, le=OVER)] = OVER
     """How far the opening has come."""
+    opening_refused: bool = False
+    """True where calls were refused in it for no reason that is known."""
     is_guessed: bool = False
     """True where nobody told a limit and refusals alone show one."""
     most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None
