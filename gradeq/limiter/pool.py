@@ -242,6 +242,18 @@ class Pool:
         self._admission.parking.resume()
         self._changed()
 
+    def open_gate(self) -> bool:
+        """A person wants to try before the wait that the provider asked for is over, however long;
+        false where none was left. What that wait made of the buckets is forgotten too.
+        """
+        now = self._clock.monotonic()
+        if self._admission.gate.seconds_left(now) == 0:
+            return False
+        self._admission.gate.open()
+        self._admission.accounts.forgive(now)
+        self._changed()
+        return True
+
     def state(self) -> PoolState:
         """What to store for the next process; calls in flight count as spent."""
         return replace(self._admission.state(self._clock), providers=self.setup.providers)
