@@ -12,6 +12,7 @@ from gradeq.clock import Clock
 from gradeq.dispatcher import Dispatcher
 from gradeq.limiter.names import find_pool
 from gradeq.limiter.pool import Pool
+from gradeq.limiter.state import PoolState
 from gradeq.overnight.shift import NightShift
 from gradeq.parked import Resumed, go_on, known_pools, read_states
 from gradeq.rubrics import RubricShelf
@@ -174,9 +175,20 @@ class Floor:
         found = find_pool(name, known).name
         pool = self._assembly.pools.get(found)
         reason = states[found].parked_reason if pool is None else pool.parked_reason
+        opened = await self._opened_gate(found, states.get(found))
         batch_ids = await go_on(self._store, found, pool)
         await self.reread_keys()
-        return Resumed(found, reason, batch_ids, self._successor(pool))
+        return Resumed(found, reason, batch_ids, self._successor(pool), opened)
+
+    async def _opened_gate(self, name: str, state: PoolState | None) -> bool:
+        """Here, or in the store where nobody here uses the pool."""
+        if (pool := self._assembly.pools.get(name)) is not None:
+            return pool.open_gate()
+        now = self._clock.now_ms()
+        if state is None or (state.gate_until_ms or 0) <= now:
+            return False
+        await self._store.save_pool(name, state.opened_gate(now).to_dict(), None)
+        return True
 
     def _successor(self, retired: Pool | None) -> str | None:
         """The pool through which the work of a pool goes that was left just now."""

@@ -28,6 +28,8 @@ class Resumed:
     reason: str | None = None
     batch_ids: tuple[int, ...] = ()
     moved_to: str | None = None
+    gate_opened: bool = False
+    """True where the provider had asked to wait longer, parked or not."""
 
 
 def read_states(stored: Mapping[str, Mapping[str, Any]]) -> dict[str, PoolState]:

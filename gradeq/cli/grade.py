@@ -24,7 +24,9 @@ from gradeq.cli.options import (
 from gradeq.cli.plan import Plan, Planner, merged
 from gradeq.cli.providers import (
     default_provider,
+    grader_of,
     is_priced,
+    refuse_foreign,
     refuse_provider,
     refuse_unpriced,
     with_provider,
@@ -138,7 +140,11 @@ def command(
     is_lexical = grader == LEXICAL_GRADER
     if is_lexical:
         refuse_provider(provider, max_cost)
+    elif running_daemon(config) is not None:
+        refuse_foreign(config, provider)
+        grader = grader_of(config, provider, grader)
     else:
+        grader = grader if wait else grader_of(config, provider, grader)
         config = with_provider(config, provider)
     groups = asyncio.run(_chosen(config, course, assignment, typed_ids(ids)))
     when: When = "overnight" if overnight else "now"
@@ -146,7 +152,8 @@ def command(
     order = Order(groups, priority, cap, when, grader)
     if not wait:
         # Whether there is a batch API for the night, or probabilities, only the provider knows.
-        engine = inserting if overnight or is_blend(grader) else recording
+        is_named = is_blend(grader) or grader.startswith(f"{DEFAULT_GRADER}:")
+        engine = inserting if overnight or is_named else recording
         plan = asyncio.run(here_or_there(config, order.here, order.there, engine))
         _tell_queued(config, plan, as_json=as_json)
         return

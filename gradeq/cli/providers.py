@@ -49,6 +49,33 @@ def default_provider(config: Config) -> ProviderSettings:
     return next((one for one in config.providers if one.name == wanted), config.providers[0])
 
 
+def grader_of(config: Config, told: ProviderOptions, grader: str) -> str:
+    """`grader`, with the name of the configured provider that was typed: what another process,
+    with the same configuration, knows it by."""
+    if told.provider is None or told != ProviderOptions(provider=told.provider):
+        return grader
+    if told.provider not in _names(config) or told.provider == default_provider(config).name:
+        return grader
+    return f"{grader}:{told.provider}"
+
+
+def refuse_foreign(config: Config, told: ProviderOptions) -> None:
+    """Raises ConfigError for what only this command line knows, where a daemon grades."""
+    names = _names(config)
+    if told.provider in (None, *names) and told == ProviderOptions(provider=told.provider):
+        return
+    known = f" ({', '.join(names)})" if names else ""
+    raise ConfigError(
+        "a gradeq daemon works on this database, with the providers of its own configuration; "
+        f"nothing was queued. Name one of them by --provider NAME{known}, or leave out whatever "
+        "tells of a provider"
+    )
+
+
+def _names(config: Config) -> list[str]:
+    return [one.name for one in config.providers]
+
+
 def refuse_provider(told: ProviderOptions, max_cost: float | None) -> None:
     """Raises ConfigError where something was typed that the lexical grader has no use for."""
     if told != ProviderOptions() or max_cost is not None:

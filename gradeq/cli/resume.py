@@ -75,9 +75,16 @@ async def _resumed(config: Config, pool: str) -> Resumed:
     return await here_or_there(config, here, there)
 
 
+def _was(resumed: Resumed) -> str:
+    if resumed.reason is not None:
+        return f"goes on (was parked: {resumed.reason})"
+    if resumed.gate_opened:
+        return "goes on (was not parked; the provider had asked to wait longer)"
+    return "was not parked"
+
+
 def _lines(resumed: Resumed, daemon: Daemon | None) -> list[str]:
-    was = "was not parked" if resumed.reason is None else f"goes on (was parked: {resumed.reason})"
-    lines = [f"{resumed.pool}: {was}"]
+    lines = [f"{resumed.pool}: {_was(resumed)}"]
     if resumed.moved_to is not None:
         lines.append(f"  the key file holds another key: its work moved to {resumed.moved_to}")
     if resumed.batch_ids:

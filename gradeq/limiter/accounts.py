@@ -293,6 +293,11 @@ class Accounts:
             if not is_cleared and not account.is_long:
                 account.cut(need, wait, now)
 
+    def forgive(self, now: float) -> None:
+        """No bucket is in debt any more."""
+        for account in self:
+            account.meter.correct(max(0.0, account.meter.level(now)), now)
+
     def calls_per_second(self, charges: Charges) -> float | None:
         """How many calls with these charges the limits allow for hours; None without limits."""
         short = (account for account in self if not account.is_long)

@@ -72,7 +72,7 @@ class Admission:
         self._trickle = Trickle()
         self.gate = Gate()
         is_wish = limits.keeps_pace
-        self.opening = opening or Opening(state.opened if state else OVER if is_wish else 0)
+        self.opening = opening or _opening(state, OVER if is_wish else 0)
         self.pace = Pace()
         self.breaker = Breaker(rng)
         self.parking = Parking(clock, park_after)
@@ -140,6 +140,7 @@ class Admission:
         now: float,
         *,
         newest_seq: int,
+        names_calls_at_once: bool = False,
     ) -> None:
         """What the limits known here do not explain has some other reason; find the likeliest.
 
@@ -148,6 +149,9 @@ class Admission:
         self._is_cold = False
         accounts = self.accounts
         has_enough = accounts.are_cleared_by(permit, now)
+        if names_calls_at_once and in_flight > 0:
+            self.at_once.refused(in_flight, now)
+            return
         in_a_crowd = permit.in_a_crowd and accounts.requests is not None
         is_unexplained = has_enough or accounts.have_plenty(permit.charges, now)
         if in_a_crowd and is_unexplained and self.pace.heed_short_window():
@@ -217,6 +221,7 @@ class Admission:
             calls_known=self.factor.calls_known,
             headroom_seconds=self.headroom.seconds(now),
             opened=self.opening.steps,
+            opening_refused=self.opening.is_refused,
             is_guessed=self.accounts.is_guessed,
             most_at_once=self.at_once.most,
             auto_level=self.wanted.knee.level if self.wanted.is_auto else None,
@@ -278,6 +283,12 @@ class Admission:
         if in_flight < self.concurrency:
             return LimitedBy.OVERLOAD
         return LimitedBy.CONCURRENCY
+
+
+def _opening(state: PoolState | None, first: int) -> Opening:
+    if state is None:
+        return Opening(first)
+    return Opening(state.opened, is_refused=state.opening_refused)
 
 
 def _later(anchor: Anchor, monotonic: float) -> int | None:

@@ -109,3 +109,5 @@ class Signals:
     levels: tuple[Level, ...] = ()
     retry_after: float | None = None
     should_retry: bool | None = None
+    names_calls_at_once: bool = False
+    """True where a refusal says that too many calls were in flight, not too many in a time."""

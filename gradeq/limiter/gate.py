@@ -42,6 +42,9 @@ class Gate:
             self.until = until
             self.reason = reason
 
+    def open(self) -> None:
+        self.until = -math.inf
+
     def default_wait(self) -> float:
         """Seconds to wait when neither the provider nor the buckets know: 1, 2, 4 … 60."""
         self._unhelpful_refusals += 1

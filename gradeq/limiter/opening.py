@@ -20,21 +20,22 @@ class Opening:
     A refusal of unknown reason halves how far it has come, and no five may start at once any more.
     """
 
-    def __init__(self, steps: int = 0) -> None:
+    def __init__(self, steps: int = 0, *, is_refused: bool = False) -> None:
         self.steps = steps
         """How far it has come, in calls: 0 at the start, `OVER` in the end."""
         self._next_at = -math.inf
-        self._always = _ALWAYS
+        self.is_refused = is_refused
+        """True after such a refusal."""
 
     def room(self, in_flight: int, now: float) -> int | None:
         """How many may start at `now`; None where it sets no limit."""
         if self.steps >= OVER:
             return None
-        return max(self._always - in_flight, int(self._next_at <= now + TOLERANCE_SECONDS))
+        return max(self._always() - in_flight, int(self._next_at <= now + TOLERANCE_SECONDS))
 
     def ready_at(self, in_flight: int) -> float:
         """When one more may start."""
-        return -math.inf if in_flight < self._always or self.steps >= OVER else self._next_at
+        return -math.inf if in_flight < self._always() or self.steps >= OVER else self._next_at
 
     def started(self, now: float) -> None:
         self.steps = min(OVER, self.steps + 1)
@@ -43,4 +44,7 @@ class Opening:
     def refused(self) -> None:
         """A call was, and nothing tells why."""
         self.steps = max(1, self.steps // 2)
-        self._always = 0
+        self.is_refused = True
+
+    def _always(self) -> int:
+        return 0 if self.is_refused else _ALWAYS

@@ -140,7 +140,9 @@ class Pool:
         """The call brought an answer: settle with what it used, learn from it."""
         in_flight = self.in_flight
         self._leaders.answered(permit.seq, permit.cost, usage, self._clock.monotonic())
-        now = self._end(permit, self._estimates.actual(permit, usage))
+        actual = self._estimates.actual(permit, usage)
+        now = self._end(permit, actual)
+        signals = _believable(signals, actual)
         self._admission.hear(signals, permit, now)
         self._estimates.learn(permit, usage, now - permit.started_at)
         used = {"input": usage.input_tokens, "output": usage.output_tokens}
@@ -170,7 +172,12 @@ class Pool:
             if not slow_down:
                 last_minute = self._minute.read(now)
                 self._admission.learn_from_refusal(
-                    permit, self.in_flight, last_minute, now, newest_seq=self._newest_seq
+                    permit,
+                    self.in_flight,
+                    last_minute,
+                    now,
+                    newest_seq=self._newest_seq,
+                    names_calls_at_once=signals.names_calls_at_once,
                 )
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
@@ -234,6 +241,18 @@ class Pool:
         """End a parking."""
         self._admission.parking.resume()
         self._changed()
+
+    def open_gate(self) -> bool:
+        """A person wants to try before the wait that the provider asked for is over, however long;
+        false where none was left. What that wait made of the buckets is forgotten too.
+        """
+        now = self._clock.monotonic()
+        if self._admission.gate.seconds_left(now) == 0:
+            return False
+        self._admission.gate.open()
+        self._admission.accounts.forgive(now)
+        self._changed()
+        return True
 
     def state(self) -> PoolState:
         """What to store for the next process; calls in flight count as spent."""
@@ -348,6 +367,16 @@ def _asked(signals: Signals) -> float | None:
     """The wait that the provider asks for, in seconds; None unless it is a usable one."""
     seconds = signals.retry_after
     return seconds if seconds is not None and 0 < seconds < math.inf else None
+
+
+def _believable(signals: Signals, actual: Charges) -> Signals:
+    """Without limits that the answer itself disproves: what took more than that was let in."""
+    levels = tuple(
+        level
+        for level in signals.levels
+        if level.limit is None or level.limit >= actual[level.bucket].at_start
+    )
+    return replace(signals, levels=levels) if len(levels) < len(signals.levels) else signals
 
 
 def _work(usage: Usage) -> float:

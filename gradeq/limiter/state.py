@@ -46,6 +46,11 @@ class BucketState:
         """Per second."""
         return self.limit / self.per_seconds * self.factor
 
+    def forgiven(self, now_ms: int) -> Self:
+        """Empty at worst, and not in debt."""
+        latest = now_ms + math.floor(1000 * self.limit / self.rate)
+        return replace(self, full_at_ms=min(self.full_at_ms, latest))
+
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
@@ -71,6 +76,8 @@ class PoolState:
     headroom_seconds: _Positive = 0.25
     opened: Annotated[int, msgspec.Meta(ge=0, le=OVER)] = OVER
     """How far the opening has come."""
+    opening_refused: bool = False
+    """True where calls were refused in it for no reason that is known."""
     is_guessed: bool = False
     """True where nobody told a limit and refusals alone show one."""
     most_at_once: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -99,6 +106,11 @@ class PoolState:
         return replace(
             self, parked_reason=None, parked_cause=None, parked_until_ms=None, parked_for=None
         )
+
+    def opened_gate(self, now_ms: int) -> Self:
+        """As `Pool.open_gate` leaves it."""
+        buckets = tuple(each.forgiven(now_ms) for each in self.buckets)
+        return replace(self, gate_until_ms=None, buckets=buckets)
 
     def to_dict(self) -> dict[str, Any]:
         """Only what JSON knows."""

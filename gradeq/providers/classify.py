@@ -84,6 +84,10 @@ _BY_WORDS = (
     _row(ErrorClass.OVERLOADED, r"overloaded|server busy|pending requests|queue is full", *_FAULTS),
 )  # fmt: skip
 
+_CALLS_AT_ONCE = re.compile(r"concurren|simultaneous|in parallel", re.IGNORECASE)
+"""Moonshot: "request reached max organization concurrency: 3"; Anthropic: "Number of concurrent
+connections has exceeded your rate limit"; GLM: "High concurrency usage of this API"."""
+
 _BY_NAME: Mapping[str, ErrorClass] = MappingProxyType(
     {
         name: error
@@ -166,7 +170,12 @@ def classify(
         reason=reason(error, status, complaint, caller, private=private, returns_at_ms=until),
         status=status,
         request_id=request_id(headers),
-        signals=Signals((*levels, *complaint.levels), wait, should_retry(headers)),
+        signals=Signals(
+            (*levels, *complaint.levels),
+            wait,
+            should_retry(headers),
+            names_calls_at_once=bool(_CALLS_AT_ONCE.search(complaint.message)),
+        ),
         parked_until_ms=until,
         raw=_raw(body, caller),
     )

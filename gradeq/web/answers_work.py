@@ -212,13 +212,14 @@ class DayAnswer(Struct, frozen=True):
 class PoolResumed(Struct, frozen=True):
     """`reason` is why it stood still, None where it did not; `batch_ids` are the batches that
     gradeq had paused for it and that go on. `moved_to` is the pool that the work goes through now,
-    where the key file held another key.
+    where the key file held another key. `gate_opened` where the provider had asked to wait longer.
     """
 
     pool: str
     reason: str | None
     batch_ids: tuple[int, ...]
     moved_to: str | None
+    gate_opened: bool
 
 
 class QueueAnswer(Struct, frozen=True):

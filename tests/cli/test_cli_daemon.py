@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_kit import School, ended, gradeq, jsonl, start, text
+from cli_kit import School, ended, gradeq, jsonl, start, text, until
 
 TOKEN = "a-token-that-is-long-and-not-guessed"
 
@@ -198,3 +198,47 @@ def test_a_daemon_without_a_provider_takes_papers(school: School):
     assert "no grader" in refused.err
     process.send_signal(signal.SIGTERM)
     assert "no model grades here" in ended(process).err
+
+
+TWO_PROVIDERS = """
+[provider.first]
+kind = "simulated"
+base_url = "{url}"
+model = "first-model"
+
+[provider.second]
+kind = "simulated"
+base_url = "{url}"
+model = "second-model"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_running", [True, False], ids=["beside-a-daemon", "before-it"])
+def test_the_provider_that_was_named_grades(school: School, is_running: bool):
+    """The daemon's own default is another one."""
+    Path("gradeq.toml").write_text(TWO_PROVIDERS.format(url=school.url), "utf-8")
+    words = ("serve", "--port", 0, "--json")
+    process = start(*words, cwd=school.folder) if is_running else None
+    if process is not None and process.stdout is not None:
+        assert process.stdout.readline()
+    assert gradeq("import", school.papers(2), "--rubric", school.rubric).code == 0
+    queued = gradeq("grade", "--provider", "second")
+    assert queued.code == 0, queued.err
+    if process is not None:
+        foreign = gradeq("grade", "--provider", "second", "--model", "third-model")
+        assert foreign.code == 2
+        assert "--provider NAME (first, second)" in foreign.err
+    else:
+        process = start(*words, cwd=school.folder)
+        assert process.stdout is not None
+        assert process.stdout.readline()
+
+    def is_graded() -> bool:
+        return gradeq("status", "--json").told["assignments"][0]["graded"] == 2
+
+    until(is_graded, "both are graded")
+    process.send_signal(signal.SIGTERM)
+    assert ended(process).code == 0
+    assert gradeq("export", "--out", "results.jsonl").code == 0
+    assert {row["model"] for row in jsonl(Path("results.jsonl"))} == {"second-model"}

@@ -14,7 +14,8 @@ from school import RUBRIC, School, essays, school, simulator
 
 from gradeq import Engine
 from gradeq.errors import ConflictError, NotFoundError
-from gradeq.limiter.base import LimitedBy
+from gradeq.limiter.base import Cost, LimitedBy, Signals
+from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
 from gradeq.upkeep import LOOK_SECONDS
 
@@ -334,3 +335,31 @@ async def test_a_reading_lives_as_long_as_its_process(tmp_path):
             assert await recorder.store.readings() == {}
             assert name in await recorder.store.pools()
             assert (await recorder.rubrics.put(RUBRIC, "sleep.toml")) == at.rubric_id
+
+
+# Before the wait that a provider asked for is over -----------------------------------------------
+
+
+@pytest.mark.parametrize("is_working", [True, False], ids=["here", "stored"])
+async def test_a_person_may_go_on_before_a_long_wait_is_over(tmp_path, is_working):
+    clock = FastClock(60.0)
+    async with (
+        simulator(clock) as sim,
+        school(tmp_path / "g.db", sim, provider=KEY, clock=clock, environ=ENVIRON) as at,
+    ):
+        await at.submit(essays(1))
+        await at.engine.run()
+        pool = only(at.engine)
+        permit = pool.acquire(Cost(10, 10))
+        assert isinstance(permit, Permit)
+        pool.refused(permit, Signals(retry_after=86_400.0))
+        name = pool.name
+        if is_working:
+            assert (await at.engine.resume_pool(name)).gate_opened
+            assert not (await at.engine.resume_pool(name)).gate_opened
+            assert pool.reading().wait_seconds == 0
+    if not is_working:
+        async with Engine(tmp_path / "g.db", work=False, clock=clock) as other:
+            resumed = await other.resume_pool(name)
+            assert (resumed.reason, resumed.gate_opened) == (None, True)
+            assert not (await other.resume_pool(name)).gate_opened

@@ -195,3 +195,18 @@ def test_a_longer_wait_is_believed_to_the_second(clock: ManualClock) -> None:
     clock.advance(5)
     pool.refused(start_all(pool)[-1], Signals(retry_after=3.0))
     assert level(pool, Bucket.REQUESTS) == pytest.approx(1 - 3 * 20, abs=1)
+
+
+def test_a_person_may_try_before_a_long_wait_is_over(clock: ManualClock) -> None:
+    """The debt that the wait made of the bucket goes with it, here and in what is stored."""
+    limits = Limits(requests_per_minute=60)
+    pool = a_known_pool(clock, limits)
+    warm_up(pool, clock)
+    assert not pool.open_gate()
+    clock.advance(30)
+    pool.refused(started(pool), Signals(retry_after=86_400.0))
+    stored = pool.state().opened_gate(clock.now_ms())
+    assert wait(pool, clock) > 86_000
+    assert pool.open_gate()
+    for opened in (pool, a_pool(clock, limits, state=stored)):
+        assert wait(opened, clock) <= 2

@@ -7,12 +7,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradeq.clock import ManualClock
-from gradeq.limiter.base import Bucket, Limits, Signals
+from gradeq.limiter.base import Bucket, LimitedBy, Limits, Signals
 from gradeq.limiter.learned import AtOnce, Headroom, RateFactor, Trickle
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
 
-from .helpers import SILENT, USED, a_known_pool, a_pool, gauge, level, start_all, started, told
+from .helpers import (
+    SILENT,
+    USED,
+    a_known_pool,
+    a_pool,
+    denied,
+    gauge,
+    level,
+    start_all,
+    started,
+    told,
+)
 
 NOW = 100.0
 
@@ -260,3 +271,16 @@ def test_what_trickles_through_between_two_refusals_is_the_rate() -> None:
     assert trickle.rate(NOW + 20) is None
     trickle.answered(7)
     assert trickle.rate(NOW + 30) == pytest.approx(0.1)
+
+
+def test_a_refusal_that_names_calls_at_once_is_taken_at_its_word(clock: ManualClock) -> None:
+    """No header and no limit: of five sent together two were let in."""
+    pool = a_pool(clock, Limits())
+    first, second, *others = start_all(pool)
+    for permit in others:
+        pool.refused(permit, Signals(names_calls_at_once=True))
+    for permit in (first, second):
+        pool.answered(permit, USED, SILENT)
+    clock.advance(5)
+    assert len(start_all(pool)) == 2
+    assert denied(pool).reason is LimitedBy.CONCURRENCY

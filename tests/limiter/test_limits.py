@@ -251,3 +251,13 @@ def test_everything_that_a_response_tells_is_one_call_s_cost_away(clock: ManualC
     assert pool.room() == 9
     assert pool.acquire(CALL)
     assert pool.room() == 8
+
+
+def test_a_limit_that_the_answer_itself_disproves_is_not_believed(clock: ManualClock) -> None:
+    """Else a header that means something else would fail every paper as one that never fits."""
+    pool = a_pool(clock, Limits())
+    pool.answered(started(pool), USED, told(tokens=(5, 5), requests=(60, 50)))
+    assert [each.bucket for each in pool.reading().levels] == [Bucket.REQUESTS]
+    pool.refused(started(pool), told(tokens=(900, 800)))
+    with pytest.raises(NeverFits):
+        pool.acquire(CALL)

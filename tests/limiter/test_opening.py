@@ -128,3 +128,5 @@ def test_after_a_refusal_that_nothing_explains_calls_go_one_by_one(clock: Manual
     assert denied(pool).reason is LimitedBy.REQUESTS
     clock.advance(0.5)
     assert len(start_all(pool)) == 1
+    again = a_pool(clock, Limits(), state=pool.state(), opening=None)
+    assert len(start_all(again)) == 1

@@ -663,3 +663,18 @@ def test_no_body_is_too_strange(status, body):
 def test_a_body_nested_too_deep():
     body = b"[" * 100_000
     assert classify(500, {}, body, CALLER, now_ms=NOW_MS).error is ErrorClass.SERVER_ERROR
+
+
+@pytest.mark.parametrize(
+    ("message", "names_calls_at_once"),
+    [
+        ("Your account request reached max organization concurrency: 3, try again", True),
+        ("Number of concurrent connections has exceeded your rate limit.", True),
+        ("Rate limit reached for requests per min (RPM): Limit 3, Used 3, Requested 1.", False),
+    ],
+)
+def test_a_refusal_may_name_calls_at_once(message: str, names_calls_at_once: bool):
+    body = msgspec.json.encode(openai(message, "rate_limit_error"))
+    failure = classify(429, {}, body, CALLER, now_ms=NOW_MS)
+    assert failure.error is ErrorClass.RATE_LIMITED
+    assert failure.signals.names_calls_at_once is names_calls_at_once

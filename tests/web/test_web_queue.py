@@ -62,6 +62,7 @@ async def test_a_parked_pool_is_resumed_by_a_short_name(service: Service) -> Non
             "reason": "the key was refused",
             "batch_ids": [],
             "moved_to": None,
+            "gate_opened": False,
         }
         assert pool.parked_reason is None
     unknown = await service.client.post("/api/queue/cellar/resume", json=by)
