@@ -304,3 +304,11 @@ def test_bars_stand_on_the_floor_within_the_drawing() -> None:
     assert [tick.label for tick in drawn.below] == ["0", "2", "3"]
     empty = chart((0, 0), ("a", "b"), ("0", "1", "2"), ("0", "0"))
     assert {bar.height for bar in empty.bars} == {0}
+
+
+async def test_without_prices_no_cost_is_told(service: Service) -> None:
+    await service.put_rubric()
+    ordered = await service.grade(submission_ids=await service.add(ESSAY))
+    await service.batch_ended(ordered["batch_id"])
+    page = (await service.client.get(f"/batches/{ordered['batch_id']}")).text
+    assert "<dt>Cost</dt><dd>no prices are configured</dd>" in page
