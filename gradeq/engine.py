@@ -10,7 +10,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
-from gradeq.arriving import refuse_unfit
+from gradeq.arriving import refuse_unfit, refuse_unfit_grade
 from gradeq.assembly import Assembly
 from gradeq.bell import Bell
 from gradeq.clock import Clock, SystemClock
@@ -321,7 +321,9 @@ class Engine(Graders):
         """A person's grade; no model ever overwrites it.
 
         With what was `seen`, raises ChangedError where somebody changed text or grade since.
+        Raises InputError for points that are no numbers or a maximum below 0.
         """
+        refuse_unfit_grade(grade)
         return await self._store.edit_grade(submission_id, grade, by, seen)
 
     async def review(self, submission_id: int, by: str, seen: Seen) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from inspect import isawaitable
 from typing import Any
 
-import msgspec
-
+from gradeq.arriving import why_not_stored
 from gradeq.clock import Clock
 from gradeq.decision import Failed
 from gradeq.grading.rubric import Rubric
@@ -92,7 +90,7 @@ class CodedHandler:
     def _checked(self, answer: Any) -> Tried:
         if self.kind == GRADING and not isinstance(answer, Grade):
             return self._refused(f"{type(answer).__name__}, not a gradeq.Grade")
-        fault = _why_not_stored(answer)
+        fault = why_not_stored(answer)
         if fault is not None:
             return self._refused(f"what cannot be stored: {fault}")
         if self.kind != GRADING:
@@ -118,24 +116,3 @@ def _is_being_stopped() -> bool:
     """Whether the engine cancels this job, and not somebody a task that its grader waits for."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-def _why_not_stored(answer: Any) -> str | None:
-    """What stands against keeping an answer as JSON, before it meets a transaction of many."""
-    try:
-        plain = _plain(answer) if isinstance(answer, Grade) else answer
-        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def _plain(grade: Grade) -> Any:
-    """Raises ValueError or TypeError, with the path, where a field holds what it must not."""
-    plain = msgspec.to_builtins(grade)
-    msgspec.convert(plain, Grade)
-    if grade.max_score < 0:
-        raise ValueError(f"a maximum of {grade.max_score:g} points")
-    if grade.confidence is not None and not 0 <= grade.confidence <= 1:
-        raise ValueError(f"a confidence of {grade.confidence:g}, which is not from 0 to 1")
-    return plain

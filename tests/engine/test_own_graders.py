@@ -395,3 +395,20 @@ def test_the_timeout_of_each_grader_is_known(tmp_path):
         "desk": 2.5,
         "nobody": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("grade", "fault"),
+    [
+        (Grade(float("nan"), 10), "not JSON compliant"),
+        (Grade(1, -10), "a maximum of -10 points"),
+        (Grade("much", 10), "Expected `float`, got `str`"),  # type: ignore[arg-type]
+        (10, "int is no Grade"),
+    ],
+)
+async def test_an_edit_that_is_no_grade_is_refused_before_the_store_sees_it(engine, grade, fault):
+    async with engine:
+        [paper] = await engine.add(papers(1))
+        with pytest.raises(InputError, match=fault):
+            await engine.edit_grade(paper.id, grade, by="Ms Lee")
+        assert await engine.store.grade(paper.id) is None
