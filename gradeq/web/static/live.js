@@ -46,6 +46,10 @@
     }
   }
 
+  function isDown() {
+    return mark.dataset.state === "lost" || mark.dataset.state === "out";
+  }
+
   function tell() {
     clearTimeout(telling);
     telling = null;
@@ -78,7 +82,7 @@
 
   function poll() {
     isPolling = true;
-    if (mark.dataset.state !== "lost") say("polling");
+    if (!isDown()) say("polling");
   }
 
   function hush() {
@@ -125,10 +129,12 @@
 
   // A refresh that fails says so; the next one that works takes it back.
   for (const kind of ["htmx:sendError", "htmx:responseError"]) {
-    body.addEventListener(kind, function () { say("lost"); });
+    body.addEventListener(kind, function (event) {
+      say(event.detail.xhr.status === 401 ? "out" : "lost");
+    });
   }
   body.addEventListener("htmx:afterRequest", function (event) {
-    if (event.detail.successful && mark.dataset.state === "lost") {
+    if (event.detail.successful && isDown()) {
       say(isPolling ? "polling" : "live");
     }
   });
