@@ -15,9 +15,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from gradeq.web.cookies import remember
 from gradeq.web.files import files_version
 from gradeq.web.intake import check_length
-from gradeq.web.cookies import remember
 from gradeq.web.paths import inner_path, mount_path, part
 from gradeq.web.people import NOBODY, Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import Problem, problem_of
