@@ -56,6 +56,10 @@ CREATE TABLE submissions (
     extra         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(extra)),
     status        TEXT NOT NULL CHECK (status IN ('in_progress', 'submitted', 'graded', 'released')),
     version       INTEGER NOT NULL DEFAULT 1 CHECK (version >= 1),
+    -- Of that version's text, so that what can be graded is told without opening any text: how long
+    -- it is, and 1 where a person surely reads something; where 0, only the text itself tells.
+    characters    INTEGER NOT NULL DEFAULT 0 CHECK (characters >= 0),
+    has_words     INTEGER NOT NULL DEFAULT 0 CHECK (has_words IN (0, 1)),
     archived_at   INTEGER,
     released_at   INTEGER,
     released_by   TEXT,
@@ -106,7 +110,6 @@ CREATE TABLE batches (
     pool            TEXT NOT NULL CHECK (pool <> ''),
     owner_id        INTEGER NOT NULL REFERENCES owners (id),
     rubric_id       INTEGER REFERENCES rubrics (id),
-    idempotency_key TEXT,
     interactive     INTEGER NOT NULL DEFAULT 0 CHECK (interactive IN (0, 1)),
     priority        INTEGER NOT NULL DEFAULT 5 CHECK (priority BETWEEN 1 AND 10),
     -- The largest integer stands for "no deadline", so that one index orders both.
@@ -157,8 +160,6 @@ CREATE TABLE batches (
     CHECK ((failure_cause IS NULL) = (failure_streak = 0)),
     CHECK (mode = 'live' OR fallback_at IS NOT NULL)
 ) STRICT;
-CREATE UNIQUE INDEX batches_idempotent ON batches (owner_id, idempotency_key)
-    WHERE idempotency_key IS NOT NULL;
 -- The claim's order: interactive, priority, deadline, then the owner's turn, then age.
 CREATE INDEX batches_claimable
     ON batches (pool, interactive DESC, priority, deadline, owner_id, id)
@@ -168,6 +169,17 @@ CREATE INDEX batches_overnight ON batches (id) WHERE mode = 'overnight' AND fini
 CREATE INDEX batches_working ON batches (owner_id) WHERE processing > 0;
 CREATE INDEX batches_open ON batches (grader) WHERE finished_at IS NULL;
 CREATE INDEX batches_by_rubric ON batches (rubric_id) WHERE rubric_id IS NOT NULL;
+
+-- Orders that may come again: the same key of the same owner is answered as it was the first time.
+CREATE TABLE order_keys (
+    owner_id   INTEGER NOT NULL REFERENCES owners (id),
+    key        TEXT NOT NULL,
+    grader     TEXT NOT NULL,
+    -- NULL where nothing new was queued: such an order makes no batch.
+    batch_id   INTEGER REFERENCES batches (id),
+    ordered_at INTEGER NOT NULL,
+    PRIMARY KEY (owner_id, key)
+) STRICT, WITHOUT ROWID;
 
 -- Where a batch's papers belong: who may see it is asked often, and its jobs may be very many.
 CREATE TABLE batch_assignments (

@@ -23,8 +23,10 @@ from pathlib import Path
 
 from gradeq import Engine, NewSubmission, ProviderSettings
 from gradeq.grading.llm import LLMGrader
+from gradeq.grading.prepared import Prepared
 from gradeq.grading.rubric import parse_rubric
 from gradeq.model import Job, Submission, SubmissionStatus
+from gradeq.providers.base import Prompt
 
 RUBRIC = """
 title = "Bench"
@@ -94,20 +96,24 @@ async def with_sdk(url: str, papers: int, in_flight: int) -> float:
     rubric = parse_rubric(RUBRIC, "bench")
     grader = LLMGrader(model="bench-model", secret=b"0" * 32)
     places = asyncio.Semaphore(in_flight)
-    prompts = [grader.prepare(job(i), rubric).prompt for i in range(papers)]
+    ready = [grader.prepare(job(i), rubric) for i in range(papers)]
+    prompts = [one.prompt for one in ready if isinstance(one, Prepared)]
+    assert len(prompts) == papers
     async with AsyncAnthropic(api_key="k", base_url=url, max_retries=0, timeout=600.0) as client:
 
-        async def grade(prompt: object) -> None:
+        async def grade(prompt: Prompt) -> None:
             async with places:
                 message = await client.messages.create(
                     model="bench-model",
                     max_tokens=prompt.max_output_tokens,
                     system=prompt.system,
                     messages=[{"role": "user", "content": prompt.user}],
-                    tools=[{"name": "grade", "input_schema": prompt.schema}],
+                    tools=[{"name": "grade", "input_schema": dict(prompt.schema)}],
                     tool_choice={"type": "tool", "name": "grade"},
                 )
-                json.dumps(message.content[0].input)
+                (answer,) = message.content
+                assert answer.type == "tool_use", answer
+                json.dumps(answer.input)
 
         began = time.perf_counter()
         await asyncio.gather(*(grade(prompt) for prompt in prompts))

@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, ViewportSize, async_playwright
 
 from gradeq import Engine, ProviderSettings
 from gradeq.grading.documents import read_papers
@@ -27,9 +27,12 @@ ROOT = Path(__file__).parents[1]
 CLASS = ROOT / "examples" / "class"
 COURSE, ASSIGNMENT = "English 9b", "School start"
 PLACE = "/courses/English%209b/assignments/School%20start"
-SIZE = {"width": 1200, "height": 800}
-NARROW = {"width": 390, "height": 800}
-_FORMATS = {".png": {"format": "png"}, ".webp": {"format": "webp", "quality": 85}}
+SIZE: ViewportSize = {"width": 1200, "height": 800}
+NARROW: ViewportSize = {"width": 390, "height": 800}
+_FORMATS: dict[str, dict[str, Any]] = {
+    ".png": {"format": "png"},
+    ".webp": {"format": "webp", "quality": 85},
+}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -40,8 +43,8 @@ class Shot:
     name: str
     path: str
     language: str = "en-GB"
-    scheme: str = "light"
-    size: Any = None
+    scheme: Literal["light", "dark"] = "light"
+    size: ViewportSize | None = None
 
 
 SHOTS = (

@@ -13,7 +13,7 @@ import sys
 import httpx
 import uvicorn
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
@@ -32,7 +32,7 @@ async def length(job: Job) -> Grade:
 
 
 class HostUsers:
-    async def person(self, request: Request) -> Person | None:
+    async def person(self, request: HTTPConnection) -> Person | None:
         return SESSIONS.get(request.cookies.get("host_session", ""))
 
 

@@ -6,10 +6,14 @@ Importing this loads neither a server nor an HTTP client.
 from gradeq.config import Config, ProviderSettings, load_config
 from gradeq.engine import Engine
 from gradeq.errors import (
+    ChangedError,
     ConfigError,
     ConflictError,
     GradeqError,
     InputError,
+    NoPricesError,
+    NoReferenceError,
+    NoRubricError,
     NotFoundError,
     RubricError,
     SchemaTooNewError,
@@ -34,6 +38,7 @@ from gradeq.results import Result
 __version__ = "0.1.0"
 
 __all__ = [
+    "ChangedError",
     "Config",
     "ConfigError",
     "ConflictError",
@@ -48,6 +53,9 @@ __all__ = [
     "Job",
     "JobState",
     "NewSubmission",
+    "NoPricesError",
+    "NoReferenceError",
+    "NoRubricError",
     "NotFoundError",
     "ProviderSettings",
     "Reject",

@@ -6,7 +6,7 @@ import difflib
 import math
 import tomllib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -121,6 +121,8 @@ def parse_config(told: Mapping[str, Any], environ: Mapping[str, str], where: str
     """Check a parsed file and apply the variables. Raises ConfigError."""
     problems = _Problems(where)
     merged = _with_environment(told, environ)
+    for variable, known in _unknown_variables(merged, environ):
+        problems.unknown("the environment", variable, known)
     for name in merged:
         if name not in _SECTIONS and name != "provider":
             problems.unknown(f"[{name}]", name, (*_SECTIONS, "provider"))
@@ -169,16 +171,41 @@ def _with_environment(told: Mapping[str, Any], environ: Mapping[str, str]) -> di
     return merged
 
 
+def _unknown_variables(
+    merged: Mapping[str, Any], environ: Mapping[str, str]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Variables of the sections there are that set nothing, each with those that would."""
+    kinds = {f"{_PREFIX}{name}_".upper(): kind for name, kind in _SECTIONS.items()}
+    providers = merged.get("provider")
+    named = providers if isinstance(providers, Mapping) else {}
+    kinds |= {_provider_prefix(name): ProviderSettings for name in named}
+    known = {prefix + key.name.upper() for prefix, kind in kinds.items() for key in fields(kind)}
+    holders = (merged.get("server"), *named.values())
+    secrets = {
+        holder.get(key)
+        for holder in holders
+        if isinstance(holder, Mapping)
+        for key in ("token_env", "api_key_env")
+    }
+    for variable in sorted(environ):
+        if variable.startswith(tuple(kinds)) and variable not in known | secrets:
+            yield variable, tuple(sorted(known))
+
+
 def _provider_overridden(name: str, section: Any, environ: Mapping[str, str]) -> Any:
     if not isinstance(section, Mapping):
         return section
-    prefix = f"{_PREFIX}PROVIDER_{name.upper().replace('-', '_')}_"
+    prefix = _provider_prefix(name)
     found = {
         key.name: environ[prefix + key.name.upper()]
         for key in fields(ProviderSettings)
         if prefix + key.name.upper() in environ
     }
     return {**section, **found}
+
+
+def _provider_prefix(name: str) -> str:
+    return f"{_PREFIX}PROVIDER_{name.upper().replace('-', '_')}_"
 
 
 class _Problems:

@@ -78,7 +78,7 @@ def _why_over(row: Consequence, failed: Failed, counters: Counters, now: int) ->
     tried = 1 + _count(row.counter, counters)
     match row.counter:
         case Counter.ATTEMPT if tried >= counters.max_attempts:
-            return f"{failed.reason} (given up after {tried} attempts)"
+            return f"{failed.reason} (given up after {tried} attempt{'s' if tried > 1 else ''})"
         case Counter.ANSWER if tried > MAX_REPEATED_ANSWERS:
             return f"{failed.reason} (asked {tried} times)"
         case Counter.INTERRUPTION if tried >= MAX_INTERRUPTIONS:

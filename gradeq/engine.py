@@ -10,6 +10,7 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+from gradeq.arriving import refuse_unfit
 from gradeq.assembly import Assembly
 from gradeq.bell import Bell
 from gradeq.clock import Clock, SystemClock
@@ -64,10 +65,10 @@ class Engine(Graders):
         self._caps = Caps(
             checked_cap(cost_cap_per_batch, "cost_cap_per_batch"),
             checked_cap(cost_cap_per_day, "cost_cap_per_day"),
+            checked_currency(currency),
         )
         self._grace_seconds = grace_seconds
         self._pseudonyms = pseudonyms
-        self._currency = checked_currency(currency)
         self._store = store or _default_store(path, self._clock)
         self._rubrics = RubricShelf(self._store)
         self._worker = Worker(self._store, self._clock, rng)
@@ -166,7 +167,11 @@ class Engine(Graders):
     # Work ---------------------------------------------------------------------------------------
 
     async def add(self, papers: Sequence[NewSubmission]) -> list[Added]:
-        """Store papers without queueing them. A known id with a new text replaces the old one."""
+        """Store papers without queueing them. A known id with a new text replaces the old one.
+
+        Raises InputError for what is no paper; then none is stored.
+        """
+        refuse_unfit(papers)
         return await self._store.add_submissions(papers)
 
     async def submit(
@@ -193,9 +198,10 @@ class Engine(Graders):
         now are skipped. `cost_cap` is what the batch's calls may cost together, instead of the
         engine's own cap. `when="overnight"` goes through the provider's batch API: half the price,
         done within a day; what has no answer 20 hours later, or an hour before the deadline, is
-        graded by live calls. Raises NotFoundError for an unknown grader, NoPricesError for a cap on
-        a grader without prices, ConflictError where a grader that needs a rubric has none, where it
-        has no batch API or the deadline leaves no time for the night, or the engine is not open.
+        graded by live calls. Raises InputError for what is no paper, NotFoundError for an unknown
+        grader, NoPricesError for a cap on a grader without prices, ConflictError where a grader
+        that needs a rubric has none, where it has no batch API or the deadline leaves no time for
+        the night, where there are both submissions and payloads, or the engine is not open.
         """
         if not self.is_open:
             raise ConflictError("the engine is not open; nothing was queued: async with engine: …")
@@ -263,6 +269,8 @@ class Engine(Graders):
         if batch is None:
             raise NotFoundError(f"there is no batch {batch_id}")
         await self._store.resume(batch_id)
+        if batch.paused_at is not None:
+            self._worker.tempo.restart(batch_id)
         await self._floor.try_pool_again(batch.pool)
 
     async def resume_pool(self, name: str) -> Resumed:
@@ -363,7 +371,7 @@ class Engine(Graders):
     @property
     def currency(self) -> str:
         """That of the prices, by its ISO 4217 code."""
-        return self._currency
+        return self._caps.currency
 
     def pace_of(self, batch_id: int) -> float | None:
         """How many jobs of a batch ended a second in the last three minutes; None: none did."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gradeq.assembly import Assembly, Registration
+from gradeq.errors import ConfigError
 from gradeq.handlers.base import GraderFacts
 from gradeq.handlers.coded import GraderFunction, JobFunction
 from gradeq.model import GRADING
@@ -29,6 +30,7 @@ class Graders:
         """Register a coroutine `Job -> Grade`; it may raise Snooze(seconds) or Reject(why).
 
         `timeout` in seconds bounds each call, `concurrency` and `requests_per_minute` all of them.
+        Raises what `job_kind` does.
         """
         register = self.job_kind(
             name,
@@ -55,8 +57,13 @@ class Graders:
         concurrency: int = 5,
         requests_per_minute: float | None = None,
     ) -> Callable[[JobFunction], JobFunction]:
-        """Register a coroutine `Job -> anything JSON can hold` for jobs with payloads."""
+        """Register a coroutine `Job -> anything JSON can hold` for jobs with payloads.
+
+        Raises ConfigError for what could never work, ConflictError for a name that is taken, or
+        when the engine is open.
+        """
         self._assembly.refuse_when_open()
+        _refuse_impossible(name, max_attempts, timeout, concurrency, requests_per_minute)
 
         def decorate(function: JobFunction) -> JobFunction:
             self._assembly.register(
@@ -86,3 +93,24 @@ class Graders:
     def graders(self) -> Sequence[str]:
         """The names that may be submitted to."""
         return tuple(self._assembly.names())
+
+
+def _refuse_impossible(
+    name: object,
+    max_attempts: int,
+    timeout: float,
+    concurrency: int,
+    requests_per_minute: float | None,
+) -> None:
+    """Told where it is written, not when the engine opens or the first job fails."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigError('a grader needs a name: @engine.grader("words"), with the brackets')
+    for option, value, least in (
+        ("max_attempts", max_attempts, 1),
+        ("concurrency", concurrency, 1),
+    ):
+        if value < least:
+            raise ConfigError(f"grader {name!r}: {option} is {value}; it must be {least} or more")
+    for limit, seconds in (("timeout", timeout), ("requests_per_minute", requests_per_minute)):
+        if seconds is not None and not seconds > 0:
+            raise ConfigError(f"grader {name!r}: {limit} is {seconds:g}; it must be above 0")

@@ -13,11 +13,12 @@ from gradeq.errors import ConfigError
 class Caps:
     """What calls may cost: each batch unless it has a cap of its own, and each local day.
 
-    None: no cap.
+    None: no cap. `currency` is that of the providers' prices, too.
     """
 
     per_batch: float | None = None
     per_day: float | None = None
+    currency: str = "USD"
 
     @property
     def any(self) -> bool:
@@ -43,11 +44,26 @@ def checked_currency(code: str) -> str:
     return code
 
 
-def told_short(cap: float | None) -> str:
+def told_short(cap: float | None, currency: str) -> str:
     """Why a batch starts fewer calls than it could."""
-    return f"cost cap: near {told(cap or 0)}, so calls wait for each other"
+    return (
+        f"cost cap: calls on their way could use up what is left of {told(cap or 0, currency)}, "
+        "so others wait for them"
+    )
 
 
-def told(amount: float) -> str:
-    """For people; small sums keep their digits."""
-    return f"{amount:,.2f}" if amount >= 1 or amount == 0 else f"{amount:.4f}"
+def told(amount: float, currency: str) -> str:
+    """`1.97 USD`, in texts; pages write it as their reader's language does."""
+    return f"{figures(amount)} {currency}"
+
+
+def figures(amount: float) -> str:
+    """Where the currency stands beside it."""
+    return f"{amount:,.{decimals(amount)}f}"
+
+
+def decimals(amount: float) -> int:
+    """How many to show: small sums keep four, very small ones two that are not 0."""
+    if amount >= 1 or amount <= 0:
+        return 2
+    return max(4, 1 - math.floor(math.log10(amount)))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from gradeq.arriving import refuse_unfit
 from gradeq.assembly import Assembly
 from gradeq.clock import Clock
 from gradeq.errors import (
@@ -52,6 +53,11 @@ class Orders:
 
         Raises what `Engine.submit` does.
         """
+        refuse_unfit(submissions)
+        if submissions and asked.payloads:
+            raise ConflictError(
+                "a batch is either of submissions or of payloads; nothing was queued. Submit twice"
+            )
         grader = asked.grader
         priority = _checked_priority(asked.priority)
         cap = self._cap_of(self._assembly.handler(grader), asked.cost_cap)

@@ -49,6 +49,10 @@ class Tempo:
         seconds = min(WINDOW_SECONDS, now - min(one.began for one in slots))
         return sum(one.ended for one in slots) / max(1.0, seconds)
 
+    def restart(self, batch_id: int) -> None:
+        """It stood still: the time until now is none of its pace."""
+        self._slots.pop(batch_id, None)
+
     def _forget(self, now: float) -> None:
         for slots in self._slots.values():
             _drop(slots, now)

@@ -76,3 +76,25 @@ def test_a_currency_is_a_code_of_three_letters() -> None:
             parse_config({"grading": {"currency": wrong}}, {}, "gradeq.toml")
         with pytest.raises(ConfigError, match="currency must be a code of three letters"):
             Engine(currency=wrong)
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("GRADEQ_SERVER_PROT", "GRADEQ_SERVER_PORT"),
+        ("GRADEQ_GRADING_PSEUDONYM", "GRADEQ_GRADING_PSEUDONYMS"),
+        ("GRADEQ_PROVIDER_OWN_CONCURENCY", "GRADEQ_PROVIDER_OWN_CONCURRENCY"),
+    ],
+)
+def test_a_misspelt_variable_is_told_and_not_ignored(variable: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"unknown key '{variable}'; did you mean '{nearest}'"):
+        provider({variable: "no"})
+
+
+def test_variables_that_hold_secrets_or_belong_to_sections_elsewhere_are_left_alone() -> None:
+    variables = {
+        "GRADEQ_TOKEN": "t",
+        "GRADEQ_PROVIDER_OWN_SECRET": "k",
+        "GRADEQ_PROVIDER_ELSEWHERE_MODEL": "m",
+    }
+    assert provider(variables, api_key_env="GRADEQ_PROVIDER_OWN_SECRET").name == "own"

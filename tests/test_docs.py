@@ -82,6 +82,25 @@ def test_every_page_is_on_the_map() -> None:
     assert not left_out
 
 
+def test_every_symptom_is_in_the_list() -> None:
+    page = DOCS / "troubleshooting.md"
+    told = text_of(page)
+    headings = re.findall(r"^## (.+)$", told, re.MULTILINE)
+    listed = re.findall(r"^- \[(.+)\]\(#.+\)$", told.split("\n## ")[0], re.MULTILINE)
+    assert listed == headings
+
+
+@pytest.mark.parametrize("page", ALL, ids=named)
+def test_every_table_is_whole(page: Path) -> None:
+    """A blank line in a table, or a bar too many, and viewers show bars instead of cells."""
+    for block in re.split(r"\n(?!\|)", prose(text_of(page))):
+        table = [line for line in block.splitlines() if line.startswith("|")]
+        if table:
+            widths = {len(re.findall(r"(?<!\\)\|", row)) for row in table}
+            assert re.fullmatch(r"[|: -]+", table[1] if len(table) > 1 else ""), table[0]
+            assert len(widths) == 1, table[0]
+
+
 # Code blocks ------------------------------------------------------------------------------------
 
 

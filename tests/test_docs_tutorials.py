@@ -74,6 +74,7 @@ def test_a_command_shows_what_the_tutorial_shows(folder: Path, command: str, cod
     done = run(folder, "-m", *command.split())
     assert done.returncode == code, done.stderr
     assert _VARIES.sub("…", done.stdout).splitlines() == shown_after(command)
+    assert "advice" not in done.stderr
 
 
 def test_the_summary_for_scripts_has_the_fields_of_the_reference(folder: Path) -> None:

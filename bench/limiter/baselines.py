@@ -16,7 +16,8 @@ from random import Random
 from types import MappingProxyType
 
 from bench.limiter.scenarios import Scenario
-from bench.limiter.simulation import Paper, Run, Start, StrictServer, World
+from bench.limiter.server import Paper, StrictServer
+from bench.limiter.simulation import Run, Start, World
 from bench.limiter.virtual import least_seconds
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Limits, Signals

@@ -109,7 +109,7 @@ async def with_gradeq(task: Task, cue: Cue) -> Report:
         task.url,
         "BENCH_KEY",
         concurrency=task.concurrency,
-        **task.configured,
+        **dict[str, Any](task.configured),
     )
     engine = Engine(
         task.database, providers=[settings], environ={"BENCH_KEY": KEY}, grace_seconds=0.0

@@ -128,7 +128,8 @@ class Provider:
     async def repeated(self, papers: int) -> int:
         """Calls let in beyond the first for each paper."""
         answer = await self._http.get(f"{self.url}/simulated/stats")
-        return sum(answer.json()["calls_per_paper"].values()) - papers
+        calls: dict[str, int] = answer.json()["calls_per_paper"]
+        return sum(calls.values()) - papers
 
     async def ask_as_other(self) -> None:
         await self._http.post(

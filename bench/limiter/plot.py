@@ -47,7 +47,7 @@ def draw(
         pyplot.close(figure)
 
 
-_STYLE: Mapping[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gradeq",
     "font.family": "sans-serif",

@@ -8,7 +8,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from bench.limiter.simulation import Change, Others, Paper, StrictServer, papers
+from bench.limiter.bound import Change
+from bench.limiter.server import Others, Paper, StrictServer, papers
 from gradeq.limiter.base import Limits, Usage
 
 Work = Callable[[Random], list[Paper]]

@@ -8,13 +8,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from bench.limiter.simulation import (
-    Change,
-    Paper,
-    ServerBucket,
-    StrictServer,
-    bound,
-)
+from bench.limiter.bound import Change, bound
+from bench.limiter.server import Paper, ServerBucket, StrictServer
 from gradeq.limiter.base import Cost, Usage
 from gradeq.providers.simulated import SimulatorSettings
 from gradeq.providers.simulated.latency import Latency
@@ -73,7 +68,9 @@ class ShortRun:
         """The provider as the simulation knows it, with what there is at first."""
         provider = self.provider
         server = StrictServer(
-            *(getattr(provider, name) for name in LIMITS),
+            requests=provider.requests_per_minute,
+            input_tokens=provider.input_tokens_per_minute,
+            output_tokens=provider.output_tokens_per_minute,
             per_second=provider.enforce_per_second,
             concurrency=provider.concurrency,
             reserves_output=provider.output_accounting == "reserved",

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from bench.limiter.bound import bound
 from bench.limiter.scenarios import Scenario
-from bench.limiter.simulation import Paper, Run, Simulation, Start, bound
+from bench.limiter.server import Paper
+from bench.limiter.simulation import Run, Simulation, Start
 from gradeq.clock import ManualClock
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState

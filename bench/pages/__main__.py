@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.bench_service import Daemon, send
@@ -75,7 +76,7 @@ def _measure(path: Path, rpm: int, options: argparse.Namespace, cpu: dict[str, f
         print(f"\nOver {report.MOST_MS:.0f} ms: {'; '.join(over)}", flush=True)
 
 
-def _chosen(pages: dict[str, Address], parts: list[str] | None) -> dict[str, Address]:
+def _chosen(pages: Mapping[str, Address], parts: list[str] | None) -> dict[str, Address]:
     return {
         name: address
         for name, address in pages.items()

@@ -21,13 +21,14 @@ SELECT CASE place WHEN 1 THEN 'Lecture' WHEN 2 THEN 'Seminar' ELSE 'Class ' || (
 INSERT INTO assignment_rubrics (assignment_id, rubric_id, assigned_at)
 SELECT (id + 2) / 3, id, :now FROM rubrics;
 
-INSERT INTO submissions (id, assignment_id, external_id, student, status, archived_at,
-                         released_at, released_by, created_at, updated_at)
+INSERT INTO submissions (id, assignment_id, external_id, student, status, characters, has_words,
+                         archived_at, released_at, released_by, created_at, updated_at)
 SELECT id, place, printf('s%06d', id * 7919 % 1000003),
        substr('AdaBenCleoDëanEvaFinnGülHugoInaJean', 1 + id * 13 % 10 * 3, 4) || ' '
        || char(65 + id * 31 % 26, 97 + id * 17 % 26, 228, 97 + id * 7 % 26) || ' ' || id % 997,
        CASE WHEN part = 0 THEN 'in_progress' WHEN part <= 3 THEN 'submitted'
             WHEN part BETWEEN 5 AND 7 THEN 'released' ELSE 'graded' END,
+       length(printf(:text, id)), 1,
        CASE WHEN part = 4 THEN :now END,
        CASE WHEN part BETWEEN 5 AND 7 THEN :now END,
        CASE WHEN part BETWEEN 5 AND 7 THEN 'Ms Lee' END, :now - 1000 * id, :now

@@ -7,7 +7,8 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradeq.store.sqlite.connect import SCHEMA_VERSION, load_schema
+from gradeq.store.sql import load_schema
+from gradeq.store.sqlite.connect import SCHEMA_VERSION
 
 NOW = 1_790_000_000_000
 RUBRIC = """\

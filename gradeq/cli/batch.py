@@ -36,11 +36,12 @@ def list_batches(*, config: Config, as_json: bool) -> None:
     """Show the newest batches."""
     batches = asyncio.run(_newest(config))
     if as_json:
-        say.as_json({"batches": [asdict(batch) for batch in batches]})
+        told = [asdict(batch) for batch in batches]
+        say.as_json({"currency": config.grading.currency, "batches": told})
         return
     header = (
         *("batch", "status", "graded", "failed", "cancelled", "waiting"),
-        *("tokens in", "out", "cost", "cap"),
+        *("tokens in", "out", f"cost {config.grading.currency}", "cap"),
     )
     table = say.table([header, *map(_row, batches)], indent="", numbers=True)
     say.fact(table if batches else "no batches yet")
@@ -55,15 +56,15 @@ def _row(batch: BatchRow) -> tuple[str, ...]:
     waiting = batch.pending + batch.processing
     counts = (batch.completed, batch.failed, batch.cancelled, waiting)
     tokens = (batch.input_tokens, batch.output_tokens)
-    cap = "" if batch.cost_cap is None else money.told(batch.cost_cap)
+    cap = "" if batch.cost_cap is None else money.figures(batch.cost_cap)
     numbers = (f"{one:,}" for one in (*counts, *tokens))
-    return (str(batch.id), batch.status.value, *numbers, money.told(batch.cost), cap)
+    return (str(batch.id), batch.status.value, *numbers, money.figures(batch.cost), cap)
 
 
 def _verb(name: str, text: str) -> Callable[[Callable[..., Any]], click.Command]:
     def decorate(act: Callable[[Engine, int], Any]) -> click.Command:
         def callback(*, batch: int, config: Config, as_json: bool) -> None:
-            _tell(asyncio.run(_acted(config, batch, name, act)), as_json=as_json)
+            _tell(asyncio.run(_acted(config, batch, name, act)), config, as_json=as_json)
 
         argument = click.argument("batch", type=click.IntRange(min=1), metavar="BATCH")
         return command.command(name, help=text)(argument(database_options(json_option(callback))))
@@ -102,7 +103,7 @@ def cap(*, batch: int, amount: str, config: Config, as_json: bool) -> None:
     What it has cost so far counts. A batch that its cap has paused goes on with 'gradeq batch
     resume BATCH'.
     """
-    _tell(asyncio.run(_capped(config, batch, _amount(amount))), as_json=as_json)
+    _tell(asyncio.run(_capped(config, batch, _amount(amount))), config, as_json=as_json)
 
 
 def _amount(typed: str) -> float | None:
@@ -146,10 +147,11 @@ async def _now(config: Config, batch_id: int) -> BatchRow:
     return batch
 
 
-def _tell(batch: BatchRow, *, as_json: bool) -> None:
+def _tell(batch: BatchRow, config: Config, *, as_json: bool) -> None:
+    currency = config.grading.currency
     if as_json:
-        say.as_json({"batch": asdict(batch)})
+        say.as_json({"currency": currency, "batch": asdict(batch)})
     else:
         left = batch.pending + batch.processing
-        cost = f"; {costs(batch)}" if costs(batch) else ""
+        cost = f"; {spent}" if (spent := costs(batch, currency)) else ""
         say.fact(f"batch {batch.id}: {batch.status}, {left:,} of {batch.total:,} left{cost}")

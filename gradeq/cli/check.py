@@ -10,6 +10,7 @@ import click
 
 from gradeq.cli import say
 from gradeq.cli.options import FILE, database_options, json_option
+from gradeq.cli.rubric import size_of
 from gradeq.cli.stores import reading
 from gradeq.config import Config
 from gradeq.errors import RubricError
@@ -63,8 +64,7 @@ def _check_rubric(path: Path, problems: list[str]) -> str:
         return f"{path}: cannot be used"
     adviser = Adviser.of("en")
     say.warn(f"advice: {adviser.told(one)}" for one in lint(rubric))
-    criteria = say.counted(len(rubric.criteria), "criterion", "criteria")
-    return f"{path}: a rubric with {criteria}, {rubric.max_score:g} points"
+    return f"{path}: a rubric with {size_of(rubric)}"
 
 
 def _check_input(path: Path, problems: list[str]) -> str:

@@ -52,7 +52,7 @@ _DATABASE = Path("evaluate.db")
 @click.option(
     "--labels",
     metavar="WORST,…,BEST",
-    help="The order of the labels, where they are neither numbers nor a known pair.",
+    help="The order of the labels, where they are neither numbers nor known.",
 )
 @click.option("--grader", default=DEFAULT_GRADER, show_default=True, metavar="NAME")
 @click.option("--out", type=FILE, metavar="FILE", help="Keep the run, as .jsonl, for --against.")
@@ -114,7 +114,7 @@ def command(
         config, grace, as_json, grader=None if grader == DEFAULT_GRADER else grader, is_quiet=True
     )
     done, papers = asyncio.run(_graded(foreground, grading, asked))
-    header = replace(header, spent_seconds=done.told["seconds"])
+    header = replace(header, spent_seconds=done.told["seconds"], currency=config.grading.currency)
     run = Run(header, tuple(one.outcome for one in papers))
     if out is not None:
         save_run(run, out)

@@ -87,7 +87,8 @@ class Foreground:
         with stopping() as stop:
             async with reading(self.config.store.path) as store:
                 watch = Watch(await with_open_batches(plan, store), self.clock)
-                ended = await Onlooker(daemon, watch, stop, self.clock).run(store)
+                currency = self.config.grading.currency
+                ended = await Onlooker(daemon, watch, stop, currency, self.clock).run(store)
             again = "The daemon goes on with them; gradeq status shows how far it is."
             return await self._done(plan, watch, ended, again)
 
@@ -113,7 +114,13 @@ class Foreground:
             standing = await watch.look(store)
             tally = await report(plan, store, self.out)
         told = {
-            **summary(tally, ended, standing.spent, time.monotonic() - self.began),
+            **summary(
+                tally,
+                ended,
+                standing.spent,
+                time.monotonic() - self.began,
+                self.config.grading.currency,
+            ),
             "interrupted": ended.interrupted and not standing.is_over,
             "batch_id": plan.work.batch_ids[-1] if plan.work.batch_ids else None,
             "simulated": Flag.SIMULATED in tally.flagged,

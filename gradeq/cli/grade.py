@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
 
@@ -29,7 +29,7 @@ from gradeq.cli.providers import (
     refuse_unpriced,
     with_provider,
 )
-from gradeq.cli.remote import Daemon, here_or_there, running_daemon
+from gradeq.cli.remote import Daemon, Queued, here_or_there, running_daemon
 from gradeq.cli.selection import (
     Group,
     Selection,
@@ -81,11 +81,12 @@ class Order:
         )
 
     def there(self, daemon: Daemon) -> Plan:
-        batch_ids = [one for group in self.groups for one in self._ask(daemon, group)]
+        queued = sum((self._ask(daemon, group) for group in self.groups), Queued())
         ids = tuple(one for group in self.groups for one in group.ids)
-        return Plan(ids, frozenset(ids), Work(len(ids), tuple(batch_ids)))
+        work = Work(len(ids), queued.batch_ids)
+        return Plan(ids, frozenset(ids), work, queued=queued.papers, already=queued.already)
 
-    def _ask(self, daemon: Daemon, group: Group) -> list[int]:
+    def _ask(self, daemon: Daemon, group: Group) -> Queued:
         """A whole assignment is left to the daemon: it may just have graded some of it."""
         if group.is_whole:
             where = (group.course, group.assignment)
@@ -197,14 +198,20 @@ async def _rubric_of(engine: Engine, group: Group) -> int:
 def _tell_queued(config: Config, plan: Plan, *, as_json: bool) -> None:
     say.warn(plan.notes)
     batch_ids = list(plan.work.batch_ids)
+    queued = len(plan.left) if plan.queued is None else plan.queued
     if as_json:
-        say.as_json({"queued": len(plan.left), "batch_ids": batch_ids})
+        already = [asdict(one) for one in plan.already]
+        say.as_json({"queued": queued, "batch_ids": batch_ids, "already_queued": already})
         return
-    if not batch_ids:
+    if not batch_ids and not plan.already:
         say.fact("Nothing to grade.")
         return
-    batches = ", ".join(map(str, batch_ids))
-    say.fact(f"{say.counted(len(plan.left), 'paper')} queued (batch {batches}).")
+    if batch_ids:
+        batches = ", ".join(map(str, batch_ids))
+        say.fact(f"{say.counted(queued, 'paper')} queued (batch {batches}).")
+    for one in plan.already:
+        papers = say.counted(one.papers, "paper was", "papers were")
+        say.fact(f"{papers} queued already, by {one.owner} (batch {one.batch_id}).")
     if daemon := running_daemon(config):
         say.fact(f"The daemon at {daemon.url} grades them; gradeq status shows how far it is.")
     else:

@@ -20,6 +20,20 @@ CONFIG_FILE = Path("gradeq.toml")
 _PRICE = click.FloatRange(min=0)
 _RATE = click.FloatRange(min=0, min_open=True)
 
+
+class RubricFile(click.Path):
+    """A rubric's file; who names none may not know yet what one is."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def get_missing_message(self, *_where: object, **_named: object) -> str:
+        return (
+            "A rubric says, in a small TOML file, what was asked and what earns how many points. "
+            "An example to begin with is in docs/tutorial/grade-a-folder.md"
+        )
+
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print facts as JSON on stdout, for scripts."
 )

@@ -13,7 +13,7 @@ from gradeq.model import DEFAULT_GRADER, BatchMode, Flag, GradeSource, JobState,
 from gradeq.orders import When
 from gradeq.results import UNGRADED, Result, of_submission, why_ungraded
 from gradeq.store.base import Reading
-from gradeq.store.orders import SubmitOrder
+from gradeq.store.orders import QueuedAlready, SubmitOrder
 from gradeq.store.rows import BatchRow, ResultRow
 
 OURSELVES = "gradeq"
@@ -44,6 +44,10 @@ class Plan:
     notes: tuple[str, ...] = ()
     kept_as_stored: int = 0
     """Papers whose text has changed, and whose stored text somebody's decision stands on."""
+    queued: int | None = None
+    """How many of `left` a daemon has queued anew; None where no daemon was asked."""
+    already: tuple[QueuedAlready, ...] = ()
+    """The others that a daemon had queued before, and for whom."""
 
     def result(self, row: ResultRow) -> Result:
         """What became of a paper; a grade that should have been made anew does not count."""
@@ -195,11 +199,11 @@ class Planner:
                 await self._engine.cancel(job_ids=[one.job_id for one in papers if one.job_id])
         queued = [one.id for one in left if one.batch_id not in held]
         fresh = [one.id for one in left if one.batch_id not in (*held, *going_on)]
-        if fresh:
-            going_on.append(await self._submit(fresh))
+        if fresh and (new := await self._submit(fresh)) is not None:
+            going_on.append(new)
         return queued, tuple(going_on)
 
-    async def _submit(self, ids: Sequence[int]) -> int:
+    async def _submit(self, ids: Sequence[int]) -> int | None:
         return await queue(
             self._engine,
             ids,
@@ -256,8 +260,11 @@ async def queue(
     grader: str = DEFAULT_GRADER,
     max_cost: float | None = None,
     when: When = "now",
-) -> int:
-    """The id of the batch with these papers. Whoever grades it now needs not be known yet."""
+) -> int | None:
+    """The id of the new batch; None where nothing new was queued.
+
+    Whoever grades it now needs not be known yet.
+    """
     if grader != DEFAULT_GRADER or grader in engine.graders or when == "overnight":
         submitted = await engine.submit(
             ids,

@@ -22,6 +22,7 @@ from gradeq.providers.build import (
     KINDS,
     LOCAL,
     base_url_of,
+    check_settings,
     key_variable,
 )
 from gradeq.providers.classify import error_class
@@ -59,11 +60,10 @@ def _no_provider() -> Finding:
 def _key(one: ProviderSettings) -> Finding:
     about = f"provider {one.name}"
     told = f"{one.kind}, {one.model}"
-    if one.kind not in KINDS:
-        return problem(about, f"there is no kind {one.kind!r}: choose {', '.join(KINDS)}")
     if one.kind == "simulated":
         return ok(about, f"{told}: needs no key; its grades are made up")
     try:
+        check_settings(one)
         credential = _credential(one)
         base_url = base_url_of(one)
     except ConfigError as error:
@@ -79,6 +79,7 @@ def _local(one: ProviderSettings) -> Finding:
     """A model on this machine needs no key, but its file, memory and a library."""
     about = f"provider {one.name}"
     try:
+        check_settings(one)
         model, planned = looked_at(one, os.environ, this_machine())
     except ConfigError as error:
         return problem(about, str(error))

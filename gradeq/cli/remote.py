@@ -6,7 +6,8 @@ import asyncio
 import getpass
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
@@ -19,7 +20,7 @@ from gradeq.errors import ConfigError, GradeqError, InputError, StoreError, Stor
 from gradeq.model import DEFAULT_GRADER, NewSubmission
 from gradeq.orders import When
 from gradeq.parked import Resumed
-from gradeq.store.orders import Added, Skipped
+from gradeq.store.orders import Added, QueuedAlready, Skipped
 from gradeq.store.sqlite.lock import current_holder
 
 T = TypeVar("T")
@@ -71,6 +72,28 @@ def _daemon_at(url: str, config: Config) -> Daemon:
     return Daemon(url, token, config.server.token_env)
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What the daemon made of orders: its new batches, with so many papers; what was before."""
+
+    batch_ids: tuple[int, ...] = ()
+    papers: int = 0
+    already: tuple[QueuedAlready, ...] = ()
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        batch_id = told["batch_id"]
+        already = tuple(QueuedAlready(**one) for one in told["already_queued"])
+        return cls(() if batch_id is None else (batch_id,), told["created"], already)
+
+    def __add__(self, other: Queued) -> Queued:
+        return Queued(
+            self.batch_ids + other.batch_ids,
+            self.papers + other.papers,
+            self.already + other.already,
+        )
+
+
 class Daemon:
     """What the commands ask of a running daemon. Every method raises GradeqError."""
 
@@ -101,16 +124,16 @@ class Daemon:
         when: When = "now",
         *,
         grader: str = DEFAULT_GRADER,
-    ) -> list[int]:
-        """The batch that grades what is submitted; none where nothing is."""
+    ) -> Queued:
+        """What is submitted; nothing where nothing is."""
         where = {"course": course, "assignment": assignment}
         how = {"priority": priority, "max_cost": max_cost, "when": when, "grader": grader}
         body = {**where, **how}
         try:
-            return [int(self._ask("POST", "/api/grade", body)["batch_id"])]
+            return Queued.of(self._ask("POST", "/api/grade", body))
         except GradeqError as error:
             if error.code == "nothing_to_grade":
-                return []
+                return Queued()
             raise
 
     def grade(
@@ -121,15 +144,15 @@ class Daemon:
         when: When = "now",
         *,
         grader: str = DEFAULT_GRADER,
-    ) -> list[int]:
-        """The batches that grade them: one, unless there are very many."""
+    ) -> Queued:
+        """In one batch, unless there are very many."""
         how = {"priority": priority, "max_cost": max_cost, "when": when, "grader": grader}
-        batch_ids = []
+        queued = Queued()
         for start in range(0, len(submission_ids), _MOST_IDS):
             ids = list(submission_ids[start : start + _MOST_IDS])
             told = self._ask("POST", "/api/grade", {"submission_ids": ids, **how})
-            batch_ids.append(int(told["batch_id"]))
-        return batch_ids
+            queued += Queued.of(told)
+        return queued
 
     def release(self, submission_ids: Sequence[int], by: str) -> list[Skipped]:
         skipped = []

@@ -86,7 +86,9 @@ async def report(plan: Plan, store: Store, out: Path | None) -> Tally:
     return tallies[-1]
 
 
-def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[str, Any]:
+def summary(
+    tally: Tally, ended: Ended, spent: Spent, seconds: float, currency: str
+) -> dict[str, Any]:
     """The documented fields. Requests, tokens and cost are those of this run's calls alone."""
     return {
         "submitted": tally.graded + tally.ungraded_count,
@@ -99,6 +101,7 @@ def summary(tally: Tally, ended: Ended, spent: Spent, seconds: float) -> dict[st
         "output_tokens": spent.output_tokens,
         "cost": round(spent.cost, 6),
         "uncertain_cost": round(spent.uncertain_cost, 6),
+        "currency": currency,
         "limited_by": ended.limited_by,
         "limited_by_text": ended.limited_by_text,
         "stuck_on": ended.stuck_on,
@@ -111,8 +114,8 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
         f"{tally.graded:,} graded, {tally.ungraded_count:,} ungraded in {told['seconds']:.1f} s: "
         f"{say.counted(told['requests'], 'request')}, {told['rate_limited']:,} rate-limited, "
         f"{told['input_tokens']:,} tokens in, {told['output_tokens']:,} out"
-        + (f", cost {money.told(told['cost'])}" if told["cost"] else "")
-        + (_unsure(told["uncertain_cost"]) if told["uncertain_cost"] else "")
+        + (f", cost {money.told(told['cost'], told['currency'])}" if told["cost"] else "")
+        + _unsure(told["uncertain_cost"], told["currency"])
         + _limited(told)
     ]
     lines += _scores(tally)
@@ -124,8 +127,9 @@ def tell(tally: Tally, told: dict[str, Any], *, as_json: bool) -> None:
     say.fact("\n".join(lines), as_json=as_json)
 
 
-def _unsure(amount: float) -> str:
-    return f" (and up to {money.told(amount)} for calls that ended without an answer)"
+def _unsure(amount: float, currency: str) -> str:
+    most = money.told(amount, currency)
+    return f" (and up to {most} for calls that ended without an answer)" if amount else ""
 
 
 def _limited(told: dict[str, Any]) -> str:

@@ -50,7 +50,7 @@ def _list(parked: Sequence[PoolStanding], *, as_json: bool) -> None:
         return
     for one in parked:
         say.fact(f"{one.name}: parked{until(one.parked_until)}: {one.parked_reason}")
-        say.fact(f"  {one.open_work}; {one.what_then}: {one.how_to_resume}")
+        say.fact(f"  {one.open_work}; {one.way_on}")
     if not parked:
         say.fact("No pool is parked.")
 

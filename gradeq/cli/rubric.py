@@ -48,10 +48,15 @@ def check(*, file: Path, as_json: bool) -> None:
         _say(file, rubric, warnings)
 
 
-def _say(file: Path, rubric: Rubric, warnings: Sequence[Advice]) -> None:
+def size_of(rubric: Rubric) -> str:
+    """`3 criteria, 4 points`."""
     criteria = say.counted(len(rubric.criteria), "criterion", "criteria")
+    return f"{criteria}, {rubric.max_score:g} {'point' if rubric.max_score == 1 else 'points'}"
+
+
+def _say(file: Path, rubric: Rubric, warnings: Sequence[Advice]) -> None:
     warned = say.counted(len(warnings), "warning") if warnings else "no warnings"
-    say.fact(f"{file}: a rubric with {criteria}, {rubric.max_score:g} points; {warned}")
+    say.fact(f"{file}: a rubric with {size_of(rubric)}; {warned}")
     adviser = Adviser.of("en")
     for told in map(adviser.told, warnings):
         say.fact(f"\n{told.where}: {told.what}\n  {told.why}\n  {told.instead}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from gradeq.cli.intake import Intake
 from gradeq.cli.options import (
     FILE,
     ProviderOptions,
+    RubricFile,
     course_option,
     database_options,
     grace_option,
@@ -34,7 +36,7 @@ from gradeq.cli.providers import (
     with_provider,
 )
 from gradeq.cli.targets import refuse_to_overwrite
-from gradeq.config import Config
+from gradeq.config import Config, StoreSettings
 from gradeq.errors import StoreLockedError
 from gradeq.export import check_target
 from gradeq.grading.rubric import parse_rubric
@@ -45,7 +47,9 @@ from gradeq.rubrics import read_rubric_file
 
 @click.command("run")
 @click.argument("input", type=FILE)
-@click.option("--rubric", type=FILE, required=True, metavar="FILE", help="What is asked, as TOML.")
+@click.option(
+    "--rubric", type=RubricFile(), required=True, metavar="FILE", help="What is asked, as TOML."
+)
 @click.option("--out", type=FILE, metavar="FILE", help="Results, as .csv or .jsonl.")
 @database_options
 @grader_option
@@ -130,7 +134,10 @@ def _say_where(config: Config, out: Path | None, *, as_json: bool) -> None:
     if out is not None:
         say.fact(f"Results: {out}   {database}", as_json=as_json)
     else:
-        say.fact(f"{database}   Results to a file: gradeq export --out FILE", as_json=as_json)
+        words = "gradeq export --out FILE"
+        if config.store != StoreSettings():
+            words += f" --db {shlex.quote(str(config.store.path))}"
+        say.fact(f"{database}   Results to a file: {words}", as_json=as_json)
 
 
 def _locked(error: StoreLockedError) -> StoreLockedError:

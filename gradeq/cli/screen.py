@@ -26,38 +26,41 @@ class Screen(Protocol):
 
 
 @contextmanager
-def progress_screen(clock: Clock) -> Iterator[Screen]:
+def progress_screen(clock: Clock, currency: str) -> Iterator[Screen]:
     """A bar as long as the block lasts, if there is somebody to look at it."""
     if not sys.stderr.isatty():
-        yield PlainLines(clock)
+        yield PlainLines(clock, currency)
         return
     from rich.console import Console  # noqa: PLC0415 - scripts never load it
     from rich.live import Live  # noqa: PLC0415 - scripts never load it
 
     console = Console(stderr=True)
     with Live(console=console, transient=True, redirect_stdout=False) as live:
-        yield Bar(live)
+        yield Bar(live, currency)
 
 
 class PlainLines:
     """A line every few seconds, for logs."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, currency: str) -> None:
         self._clock = clock
+        self._currency = currency
         self._next = clock.monotonic() + _PLAIN_SECONDS
 
     def show(self, standing: Standing, limit: str) -> None:
         now = self._clock.monotonic()
         if now >= self._next:
             self._next = now + _PLAIN_SECONDS
-            say.note("; ".join(filter(None, [counts(standing), pace(standing), limited(limit)])))
+            told = counts(standing, self._currency)
+            say.note("; ".join(filter(None, [told, pace(standing), limited(limit)])))
 
 
 class Bar:
     """Three lines that are drawn anew."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, currency: str) -> None:
         self._live = live
+        self._currency = currency
 
     def show(self, standing: Standing, limit: str) -> None:
         from rich.console import Group  # noqa: PLC0415 - scripts never load it
@@ -72,16 +75,17 @@ class Bar:
             Text(f"{done:,} of {standing.total:,}"),
             Text(pace(standing)),
         )
-        lines = (counts(standing), limited(limit))
+        lines = (counts(standing, self._currency), limited(limit))
         texts = [Text(line, no_wrap=True, overflow="ellipsis") for line in lines]
         self._live.update(Group(first, *texts))
 
 
-def counts(standing: Standing) -> str:
+def counts(standing: Standing, currency: str) -> str:
     told = (
         f"{standing.graded:,} graded, {standing.ungraded:,} ungraded, {standing.waiting:,} waiting"
     )
-    return f"{told}; cost so far {money.told(standing.spent.cost)}" if standing.spent.cost else told
+    cost = standing.spent.cost
+    return f"{told}; cost so far {money.told(cost, currency)}" if cost else told
 
 
 def pace(standing: Standing) -> str:

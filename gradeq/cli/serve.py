@@ -22,6 +22,11 @@ from gradeq.cli.tokens import token_of
 from gradeq.config import Config
 from gradeq.engine import Engine
 
+_OPEN_TO_OTHERS = (
+    "Until then whoever a proxy passes on may do everything. Sign in, or make an administrator "
+    "with gradeq token create, before others can reach this service."
+)
+
 
 @click.command("serve")
 @database_options
@@ -94,6 +99,8 @@ async def _serve(
     def tell_first_link(link: str) -> None:
         say.note(f"To sign in as the first administrator: {link}")
         say.note("It works once. From then on everybody signs in, programs by tokens.")
+        if config.server.public_url and token is None:
+            say.warn([_OPEN_TO_OTHERS])
 
     stop = asyncio.Event()
     telling = asyncio.create_task(_tell_that_it_stops(stop, grace))

@@ -25,7 +25,7 @@ from gradeq.overnight.words import told_overnight
 from gradeq.store.rows import BatchRow
 
 _LOOK_SECONDS = 0.1
-_WORTH_WAITING_SECONDS = 600.0
+WORTH_WAITING_SECONDS = 600.0
 """A quota that returns later than this is not waited for."""
 
 
@@ -79,7 +79,7 @@ class Session:
 
     async def _follow(self, engine: Engine) -> str | None:
         """What holds the rest up; None where all has ended or a stop was asked for."""
-        with progress_screen(self.clock) as screen:
+        with progress_screen(self.clock, engine.currency) as screen:
             while await self._is_going_on(engine, screen):
                 if (stuck_on := why_stuck(self.watch.batches, engine)) is not None:
                     return stuck_on
@@ -101,7 +101,7 @@ class Session:
             if (night := told_overnight(batch)) is not None:
                 return night
         if left and left[0].is_short:
-            return money.told_short(left[0].cost_cap)
+            return money.told_short(left[0].cost_cap, engine.currency)
         pools = (engine.pools.get(batch.pool) for batch in left)
         readings = [pool.reading() for pool in pools if pool is not None]
         return self._causes.see(readings[0].limited_by.value, readings[0].text) if readings else ""
@@ -141,7 +141,7 @@ def _why_stuck(batch: BatchRow, engine: Engine) -> str | None:
     if pool is None:
         return f"there is no grader {batch.grader!r} here"
     reading = pool.reading()
-    if reading.parked_reason is None or reading.wait_seconds <= _WORTH_WAITING_SECONDS:
+    if reading.parked_reason is None or reading.wait_seconds <= WORTH_WAITING_SECONDS:
         return None
     until = "" if math.isinf(reading.wait_seconds) else f" ({reading.wait_seconds / 3600:.1f} h)"
     return f"{reading.parked_reason}{until}"

@@ -11,9 +11,12 @@ from typing import Any
 from gradeq.cli import say
 from gradeq.clock import SystemClock
 from gradeq.limiter.reading import Reading, duration
+from gradeq.outcome import ErrorClass
 from gradeq.standing import Standing
 from gradeq.store.base import Reading as StoreReading
 from gradeq.store.sqlite.lock import current_holder
+
+_BY_ITSELF = "it goes on by itself then; at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,17 @@ class PoolStanding(Standing):
         return f"{say.counted(self.open_jobs, 'paper waits', 'papers wait')} for it"
 
     @property
-    def how_to_resume(self) -> str:
-        return f"gradeq resume {shlex.quote(next(iter(self.providers), self.name))}"
+    def way_on(self) -> str:
+        """When a parked pool goes on, and by what."""
+        then = "when that is mended" if self.parked_until is None else _BY_ITSELF
+        return f"{then}: {self._at_once}"
 
     @property
-    def what_then(self) -> str:
-        """When to resume a parked pool."""
-        by_itself = "it goes on by itself then; at once"
-        return "when that is mended" if self.parked_until is None else by_itself
+    def _at_once(self) -> str:
+        if self.parked_cause == ErrorClass.COST_CAP.value:
+            # Resumed under the same cap, it would stop at its next call.
+            return "raise cost_cap_per_day, and start gradeq again"
+        return f"gradeq resume {shlex.quote(next(iter(self.providers), self.name))}"
 
     @property
     def is_of_interest(self) -> bool:
@@ -71,7 +77,7 @@ class PoolStanding(Standing):
         if self.parked_reason is not None:
             return [
                 f"pool {self.name}: {self.held_by}",
-                f"  {self.what_then}: {self.how_to_resume}",
+                f"  {self.way_on}",
             ]
         if self.reading is None:
             return [f"pool {self.name}: {self.held_by}"] if self.held_by else []

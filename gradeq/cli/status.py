@@ -77,7 +77,8 @@ async def _look(config: Config) -> Found:
 def _told(config: Config, found: Found) -> dict[str, Any]:
     return {
         "db": str(config.store.path),
-        "daemon": None if found.holder is None else asdict(found.holder),
+        "currency": config.grading.currency,
+        "daemon": _holder(found.holder),
         "assignments": [
             {"course": course, "assignment": name, **asdict(badges)}
             for course, name, badges in found.assignments
@@ -100,12 +101,18 @@ def _lines(config: Config, found: Found) -> list[str]:
     else:
         lines.append("  no assignments yet; 'gradeq import' makes one")
     for batch in found.batches:
-        lines += _batch_lines(batch, found)
+        lines += _batch_lines(batch, found, config.grading.currency)
     for pool in found.pools:
         lines += pool.lines() if pool.is_of_interest else []
-    if today := costs(found.today, config.grading.cost_cap_per_day):
+    grading = config.grading
+    if today := costs(found.today, grading.currency, grading.cost_cap_per_day):
         lines.append(f"today: {today}")
     return lines
+
+
+def _holder(holder: Holder | None) -> dict[str, Any] | None:
+    """Without its key, which is a secret of whoever started it."""
+    return None if holder is None else {"pid": holder.pid, "url": holder.url}
 
 
 def _writer(holder: Holder | None) -> str:
@@ -115,10 +122,10 @@ def _writer(holder: Holder | None) -> str:
     return f"process {holder.pid} is working on it{where}"
 
 
-def _batch_lines(batch: BatchRow, found: Found) -> list[str]:
+def _batch_lines(batch: BatchRow, found: Found, currency: str) -> list[str]:
     done = batch.completed + batch.failed + batch.cancelled
     failed = f", {batch.failed:,} failed" if batch.failed else ""
-    cost = f"; {costs(batch)}" if costs(batch) else ""
+    cost = f"; {spent}" if (spent := costs(batch, currency)) else ""
     lines = [f"batch {batch.id}: {batch.status}, {done:,} of {batch.total:,} done{failed}{cost}"]
     if (night := told_overnight(batch)) is not None:
         lines.append(f"  {night}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
+from statistics import fmean
 
 from gradeq.evaluation.figures import Undefined
 from gradeq.evaluation.scale import Scale
@@ -28,31 +28,21 @@ def overlap(text: str, reference: str) -> float | None:
     return round(len(wanted & _words(text)) / len(wanted), 2) if wanted else None
 
 
-def left_out(traits: Sequence[float], marks: Sequence[float], scale: Scale) -> list[float]:
-    """Each paper's mark by its trait, on a straight line fitted to all papers but that one.
+def on_a_line(traits: Sequence[float], marks: Sequence[float], scale: Scale) -> list[float]:
+    """Each paper's mark by its trait, on the straight line that fits all papers best.
 
-    Least squares, then the nearest mark of the scale. Raises Undefined for fewer than 3 papers.
+    Least squares, then the nearest mark of the scale. Fitted to the very papers, which flatters it
+    a little. A line without the paper itself would do worse than chance: where people's marks are
+    even, each paper tips the mean of the others to the other side. Raises Undefined for fewer than
+    3 papers.
     """
-    n = len(traits)
-    if n < _LEAST_PAPERS:
+    if len(traits) < _LEAST_PAPERS:
         raise Undefined(f"a baseline needs at least {_LEAST_PAPERS} papers")
-    x, y = math.fsum(traits), math.fsum(marks)
-    xx = math.fsum(one * one for one in traits)
-    xy = math.fsum(one * mark for one, mark in zip(traits, marks, strict=True))
-    predicted = []
-    for trait, mark in zip(traits, marks, strict=True):
-        sums = x - trait, y - mark, xx - trait * trait, xy - trait * mark
-        predicted.append(scale.nearest(_on_line(trait, n - 1, sums)))
-    return predicted
-
-
-def _on_line(trait: float, n: int, sums: tuple[float, float, float, float]) -> float:
-    x, y, xx, xy = sums
-    spread = n * xx - x * x
-    if spread <= 1e-9 * max(1.0, n * xx):
-        return y / n
-    slope = (n * xy - x * y) / spread
-    return (y - slope * x) / n + slope * trait
+    x, y = fmean(traits), fmean(marks)
+    spread = sum((trait - x) ** 2 for trait in traits)
+    together = sum((trait - x) * (mark - y) for trait, mark in zip(traits, marks, strict=True))
+    slope = together / spread if spread else 0.0
+    return [scale.nearest(y + slope * (trait - x)) for trait in traits]
 
 
 def _words(text: str) -> set[str]:

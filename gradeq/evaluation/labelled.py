@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradeq.errors import InputError
-from gradeq.grading.documents import read_papers
+from gradeq.grading.documents import cell_text, read_papers
 from gradeq.grading.tables import Problem, Record
 from gradeq.model import NewSubmission
 
@@ -20,7 +20,9 @@ SCORE, LABEL = "score", "label"
 Everything else there is the id of a criterion.
 """
 
-_HUMAN = re.compile(r"human([1-9]\d?)?_(.+)", re.DOTALL)
+_HUMAN = re.compile(r"human([1-9]\d?)?_(.+)", re.DOTALL | re.IGNORECASE)
+_PERSON = re.compile(r"human(?:[1-9]\d?)?", re.IGNORECASE)
+_QUESTION = ("question_id", "question", "reference")
 _NEEDED = (
     "no column holds a human judgement. Name at least one human_score (points), human_label (a "
     "level) or human_CRITERION; those of further people human2_score, human2_label, …"
@@ -96,15 +98,23 @@ class Labelled:
 
 def read_labelled(path: Path) -> Labelled:
     """Raises InputError with every problem, each with file, row and column."""
+    if path.is_dir():
+        raise InputError(
+            f"{path}: is a folder, so nothing was graded. What people said of each paper stands in "
+            "a .csv or .jsonl file"
+        )
     read = read_papers(path)
     problems = list(read.problems)
-    names = dict.fromkeys(name for paper in read.valid for name in paper.extra)
+    valid = [
+        replace(one, extra=dict(_flat(one, read.records[one.external_id]))) for one in read.valid
+    ]
+    names = dict.fromkeys(name for paper in valid for name in paper.extra)
     columns = tuple(filter(None, map(_column, names)))
-    if read.valid and 1 not in {column.person for column in columns}:
+    if valid and 1 not in {column.person for column in columns}:
         problems.append(Problem(path.name, 1, None, f"{_NEEDED}. Found: {_named(names)}"))
     if repeated := _repeated(columns):
         problems.append(Problem(path.name, 1, *repeated))
-    papers = [_labelled(one, read.records[one.external_id], columns) for one in read.valid]
+    papers = [_labelled(one, read.records[one.external_id], columns) for one in valid]
     if not problems:
         problems += _without_judgement(papers, columns)
     refuse(path.name, problems)
@@ -135,7 +145,8 @@ def _column(name: str) -> Column | None:
     found = _HUMAN.fullmatch(name.strip())
     if found is None:
         return None
-    about = LABEL if found[2] == "level" else found[2]
+    whole = {"level": LABEL, LABEL: LABEL, SCORE: SCORE}
+    about = whole.get(found[2].lower(), found[2])
     return Column(name, int(found[1] or 1), about)
 
 
@@ -149,7 +160,7 @@ def _repeated(columns: Iterable[Column]) -> tuple[str, str] | None:
 
 
 def _labelled(paper: NewSubmission, record: Record, columns: Sequence[Column]) -> LabelledPaper:
-    extra = {name: value.strip() for name, value in paper.extra.items()}
+    extra = paper.extra
     question = extra.get("question", "")
     return LabelledPaper(
         paper=replace(paper, extra={}),
@@ -159,6 +170,18 @@ def _labelled(paper: NewSubmission, record: Record, columns: Sequence[Column]) -
         reference=extra.get("reference", ""),
         cells={column.name: extra.get(column.name, "") for column in columns},
     )
+
+
+def _flat(paper: NewSubmission, record: Record) -> Iterator[tuple[str, str]]:
+    """Its columns. In a .jsonl `"human": {"claim": "clear"}` says the same as `human_claim`."""
+    for name, value in paper.extra.items():
+        inside = record.values.get(name)
+        if isinstance(inside, dict) and _PERSON.fullmatch(name):
+            yield from (
+                (f"{name}_{about}", cell_text(one).strip()) for about, one in inside.items()
+            )
+        else:
+            yield name.lower() if name.lower() in _QUESTION else name, value.strip()
 
 
 def _without_judgement(

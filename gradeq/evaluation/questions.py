@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,7 +17,7 @@ from gradeq.grading.rubric_text import rubric_toml
 ANSWER = "answer"
 """The only criterion of a question's own rubric."""
 
-_OPPOSITES = (
+_ORDERS = (
     ("incorrect", "correct"),
     ("wrong", "right"),
     ("no", "yes"),
@@ -24,9 +25,15 @@ _OPPOSITES = (
     ("fail", "pass"),
     ("failed", "passed"),
     ("unmet", "met"),
+    ("falsch", "richtig"),
+    ("nein", "ja"),
+    ("incorrect", "partially correct", "correct"),
+    ("falsch", "teilweise richtig", "richtig"),
 )
+"""Labels that say themselves which is better, from worst to best."""
 _MOST_LEVELS = 12
 _MOST_POINTS = 10
+_MOST_HALVED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ def by_question(
 ) -> list[Task]:
     """Each question by a rubric of its own, made from the file.
 
-    `order` names the labels from worst to best, where they are neither numbers nor a known pair.
+    `order` names the labels from worst to best, where they are neither numbers nor known ones.
     Raises InputError with every problem.
     """
     levels = _levels(labelled, order)
@@ -143,35 +150,56 @@ def _by_score(labelled: Labelled) -> list[tuple[str, float]]:
         if (found := number(cell)) is None or found < 0
     ]
     refuse(labelled.name, problems)
-    most = max(number(cell) or 0.0 for _, _, cell in cells)
+    marks = [number(cell) or 0.0 for _, _, cell in cells]
+    most = max(marks)
     if not 0 < most <= _MOST_POINTS:
         raise InputError(
             f"{labelled.name}: the highest human_score is {most:g}, so nothing was graded. Without "
             f"--rubric it must be above 0 and at most {_MOST_POINTS}: say by a rubric what is "
             "worth how many points"
         )
-    return [(f"{points} points", float(points)) for points in range(int(-(-most // 1)) + 1)]
+    step = _step(marks)
+    return [(f"{n * step:g} points", n * step) for n in range(math.ceil(most / step) + 1)]
+
+
+def _step(marks: Sequence[float]) -> float:
+    """Half points where people gave such; means of several people, say 2.33, ask for no more.
+
+    Up to 4 points: more steps than 9 no model tells by one digit, and few graders tell apart.
+    """
+    has_halves = any(mark % 1 for mark in marks) and not any(mark % 0.5 for mark in marks)
+    return 0.5 if has_halves and max(marks) <= _MOST_HALVED else 1.0
 
 
 def _by_label(labelled: Labelled, order: Sequence[str]) -> list[tuple[str, float]]:
     labels = list(dict.fromkeys(cell for _, _, cell in labelled.cells_about(LABEL)))
     if order:
         return _in_order(labelled, order)
-    if (
-        len(labels) <= _MOST_LEVELS
-        and len(labels) > 1
-        and all(number(x) is not None for x in labels)
-    ):
-        return sorted(((label, number(label) or 0.0) for label in labels), key=lambda one: one[1])
+    if len(steps := _numbers(labels)) > 1:
+        if len(steps) > _MOST_LEVELS:
+            raise InputError(
+                f"{labelled.name}: has {len(steps)} different labels, so nothing was graded. "
+                f"Without --rubric there may be {_MOST_LEVELS}: say by a rubric what is worth how "
+                "many points"
+            )
+        return [(steps[points], points) for points in sorted(steps)]
     folded = {label.casefold() for label in labels}
-    for pair in _OPPOSITES:
-        if folded <= set(pair):
-            return [(name, float(points)) for points, name in enumerate(pair)]
+    for known in _ORDERS:
+        if folded <= set(known):
+            return [(name, float(points)) for points, name in enumerate(known)]
     told = ", ".join(map(repr, labels[:_MOST_LEVELS]))
     raise InputError(
         f"{labelled.name}: nobody says which of the labels {told} is better, so nothing was "
         "graded. Name all of them from worst to best: --labels WORST,…,BEST"
     )
+
+
+def _numbers(labels: Sequence[str]) -> dict[float, str]:
+    """Labels by their number, `1` and `1.0` being the same; empty unless all are numbers."""
+    found = [(number(label), label) for label in reversed(labels)]
+    if any(value is None for value, _ in found):
+        return {}
+    return {value: label for value, label in found if value is not None}
 
 
 def _in_order(labelled: Labelled, order: Sequence[str]) -> list[tuple[str, float]]:

@@ -33,6 +33,8 @@ class Header:
     spent_seconds: float = 0.0
     left_out: int = 0
     """Papers of the file that --limit left out."""
+    currency: str = "USD"
+    """Of the papers' costs."""
 
     @property
     def headline(self) -> Measure:

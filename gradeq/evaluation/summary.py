@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from statistics import median
 
-from gradeq.evaluation.baselines import left_out
+from gradeq.evaluation.baselines import on_a_line
 from gradeq.evaluation.bootstrap import Figure, Sample, estimated, how_drawn
 from gradeq.evaluation.confidence import ByConfidence, Told, by_confidence
 from gradeq.evaluation.figures import Pair, Undefined, auc, bias, exact, figures_on, pearson
@@ -34,13 +34,17 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often people's mark (row) met the grader's (column), both by the level's name."""
+    """How often people's mark (row) met the grader's (column), both by the level's name.
+
+    `people` is how far they agree among themselves, each pair that judged the same papers.
+    """
 
     measure: Measure
     figures: Figures
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
+    people: tuple[Line, ...]
     unassessed: int
     """Graded papers where the grader could not assess this criterion."""
 
@@ -103,8 +107,13 @@ def summarised(run: Run) -> Summary:
         ungraded=Counter(one.reason for one in run.outcomes if one.reason is not None),
         cost=sum(one.cost for one in run.outcomes),
         call_seconds=median(timed) if timed else None,
-        drawn=how_drawn(len(run.questions)),
+        drawn=how_drawn(Counter(one.question for one in run.outcomes).values()),
     )
+
+
+def papers_in(figures: Figures) -> int:
+    """How many papers the figures are about."""
+    return next((one.n for one in figures.values()), 0)
 
 
 def by_person(person: int, measure: Measure) -> Value:
@@ -148,11 +157,16 @@ def _lines(run: Run) -> Iterable[Line]:
         rated = paired(run.outcomes, human, by_rating(measure))
         ranked = estimated(Sample.of(rated), {"auc": auc} if measure.scale.is_yes_or_no else {})
         yield replace(line, figures={**line.figures, **ranked})
-    for one, other in combinations(run.people, 2):
-        pair = (by_person(one, measure), by_person(other, measure))
-        yield _line(run, f"{_person(run, one)} and {_person(run, other)}", *pair)
+    yield from _among_people(run, measure)
     yield _baseline(run, "by length alone", lambda one: float(one.words))
     yield _baseline(run, "by word overlap", lambda one: one.overlap)
+
+
+def _among_people(run: Run, measure: Measure) -> Iterable[Line]:
+    for one, other in combinations(run.people, 2):
+        pairs = paired(run.outcomes, by_person(one, measure), by_person(other, measure))
+        title = f"{_person(run, one)} and {_person(run, other)}"
+        yield Line(title, _figures(measure, pairs))
 
 
 def _person(run: Run, person: int) -> str:
@@ -170,14 +184,14 @@ def _figures(measure: Measure, pairs: Sequence[tuple[str, Pair]]) -> dict[str, F
 def _baseline(run: Run, title: str, trait: Value) -> Line:
     """Over the papers that the grader was measured on, so that the lines compare.
 
-    The marks come from a line fitted without the paper itself. Correlation and AUC are those of
+    The marks come from a line fitted to all of them. Correlation and AUC are those of
     the trait: nothing is fitted for them.
     """
     measure, human = run.headline, by_person(1, run.headline)
     outcomes = [one for one in run.outcomes if by_grader(measure)(one) is not None]
     traits = paired(outcomes, human, trait)
     try:
-        marks = left_out([x for _, (_, x) in traits], [y for _, (y, _) in traits], measure.scale)
+        marks = on_a_line([x for _, (_, x) in traits], [y for _, (y, _) in traits], measure.scale)
     except Undefined as undefined:
         return Line(title, {}, str(undefined) if traits or not outcomes else "no reference answer")
     pairs = [
@@ -200,6 +214,7 @@ def _confusion(run: Run, measure: Measure, headline: Line) -> Confusion:
         rows=tuple(map(name, rows)),
         columns=tuple(map(name, columns)),
         counts=tuple(tuple(counts[row, column] for column in columns) for row in rows),
+        people=tuple(one for one in _among_people(run, measure) if papers_in(one.figures)),
         unassessed=sum(one.is_graded and measure.name not in one.grader for one in run.outcomes),
     )
 

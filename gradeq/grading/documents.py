@@ -215,7 +215,7 @@ def _paper(record: Record, course: str, assignment: str) -> NewSubmission | Prob
         student=(student or "").strip(),
         course=course,
         assignment=assignment,
-        extra={str(key): _extra(values[key]) for key in values if key not in _FIELDS},
+        extra={str(key): cell_text(values[key]) for key in values if key not in _FIELDS},
     )
 
 
@@ -229,8 +229,8 @@ def _identifier(value: object) -> str:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
-def _extra(value: object) -> str:
-    """Columns that gradeq does not know are kept as text."""
+def cell_text(value: object) -> str:
+    """A value of a file as text, as columns that gradeq does not know are kept."""
     if isinstance(value, str):
         return value
     return "" if value is None else msgspec.json.encode(value).decode()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -65,18 +66,28 @@ class CodedHandler:
         limit = asyncio.timeout(self.timeout)
         try:
             async with limit:
-                answer = await self.function(job)
-            return self._checked(answer)
-        except Snooze as snooze:
-            return Tried(failed=Failed(ErrorClass.SNOOZED, str(snooze), asked=snooze.seconds))
-        except Reject as reject:
-            return Tried(failed=Failed(ErrorClass.REJECTED, reject.why))
+                answer = self.function(job)
+                if isawaitable(answer):
+                    return self._checked(await answer)
+            return self._refused(f"{type(answer).__name__} at once: write it as async def")
+        except asyncio.CancelledError:
+            if _is_being_stopped():
+                raise
+            why = f"the grader {self.name!r} waited for a task that was cancelled"
+            return Tried(failed=Failed(ErrorClass.CRASHED, why))
         except Exception as error:
-            if limit.expired():
-                why = f"the grader {self.name!r} did not answer within {self.timeout:g} s"
-                return Tried(failed=Failed(ErrorClass.TIMEOUT, why))
-            why = f"the grader {self.name!r} raised {type(error).__name__}: {error}"
-            return Tried(failed=Failed(ErrorClass.CRASHED, why[:500]))
+            return Tried(failed=self._failed(error, is_late=limit.expired()))
+
+    def _failed(self, error: Exception, *, is_late: bool) -> Failed:
+        if isinstance(error, Snooze):
+            return Failed(ErrorClass.SNOOZED, str(error), asked=error.seconds)
+        if isinstance(error, Reject):
+            return Failed(ErrorClass.REJECTED, error.why)
+        if is_late:
+            why = f"the grader {self.name!r} did not answer within {self.timeout:g} s"
+            return Failed(ErrorClass.TIMEOUT, why)
+        why = f"the grader {self.name!r} raised {type(error).__name__}: {error}"
+        return Failed(ErrorClass.CRASHED, why[:500])
 
     def _checked(self, answer: Any) -> Tried:
         if self.kind == GRADING and not isinstance(answer, Grade):
@@ -101,6 +112,12 @@ class CodedHandler:
             error=None if failed is None else failed.error,
             reason=None if failed is None else failed.reason,
         )
+
+
+def _is_being_stopped() -> bool:
+    """Whether the engine cancels this job, and not somebody a task that its grader waits for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _why_not_stored(answer: Any) -> str | None:

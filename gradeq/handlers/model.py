@@ -12,7 +12,7 @@ from gradeq.decision import Failed
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.rubric import Rubric
 from gradeq.handlers.base import Ready, Tried
-from gradeq.handlers.purse import NoMoney, Purse
+from gradeq.handlers.purse import NoMoney, Paid, Purse
 from gradeq.limiter.base import Signals, Usage
 from gradeq.limiter.permit import Permit
 from gradeq.limiter.pool import Pool
@@ -21,7 +21,6 @@ from gradeq.outcome import CONSEQUENCES, MAX_ATTEMPTS, ErrorClass, PoolEffect
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
 from gradeq.store.base import Store
 from gradeq.store.claims import Attempt, Claimed, PaidAnswer
-from gradeq.store.costs import Reserved
 
 
 class Grader(Protocol):
@@ -94,9 +93,10 @@ class ModelHandler:
         return replace(prepared, prompt=_roomier(prepared.prompt)) if is_roomier else prepared
 
     async def _ask(self, claimed: Claimed, prepared: Prepared, permit: Permit) -> Tried:
-        held = await self._reserved(claimed, prepared.prompt, permit)
-        if isinstance(held, NoMoney):
-            return Tried(failed=Failed(ErrorClass.COST_CAP, held.reason))
+        bought = await self._bought(claimed, prepared.prompt, permit)
+        if isinstance(bought, NoMoney):
+            return Tried(failed=Failed(ErrorClass.COST_CAP, bought.reason))
+        held, prepared = bought.held, replace(prepared, prompt=bought.prompt)
         started = self.clock.now_ms() if held is None else held.at
         try:
             came = await self.provider.complete(prepared.prompt)
@@ -113,17 +113,15 @@ class ModelHandler:
         attempt_id = await self.store.store_answer(claimed, attempt, paid)
         return self.read(replace(paid, attempt_id=attempt_id), prepared)
 
-    async def _reserved(
-        self, claimed: Claimed, prompt: Prompt, permit: Permit
-    ) -> Reserved | NoMoney | None:
+    async def _bought(self, claimed: Claimed, prompt: Prompt, permit: Permit) -> Paid | NoMoney:
         """Money for the call; without it the permit is given back."""
-        held: Reserved | NoMoney | None = NoMoney("")
+        bought: Paid | NoMoney = NoMoney("")
         try:
-            held = await self.purse.reserve(claimed, prompt)
+            bought = await self.purse.reserve(claimed, prompt)
         finally:
-            if isinstance(held, NoMoney):
+            if isinstance(bought, NoMoney):
                 self.pool.release(permit)
-        return held
+        return bought
 
     def read(self, paid: PaidAnswer, prepared: Prepared) -> Tried:
         """The grade in an answer that is stored, or why there is none."""

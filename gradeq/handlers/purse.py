@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradeq.clock import Clock
 from gradeq.days import next_midnight_ms
@@ -28,6 +28,14 @@ class NoMoney:
 
 
 @dataclass(frozen=True, slots=True)
+class Paid:
+    """The call may be made, with `prompt`. `held` is None where no cap is in force."""
+
+    prompt: Prompt
+    held: Reserved | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Purse:
     """Reserves for calls to `provider`. `day_cap` is what all calls of a local day may cost."""
 
@@ -36,19 +44,24 @@ class Purse:
     store: Store
     clock: Clock
     day_cap: float | None = None
+    currency: str = "USD"
 
-    async def reserve(self, claimed: Claimed, prompt: Prompt) -> Reserved | NoMoney | None:
-        """None where no cap is in force. At the day's cap the pool stands still until midnight."""
+    async def reserve(self, claimed: Claimed, prompt: Prompt) -> Paid | NoMoney:
+        """Near a cap a call gets less room for its answer, but still plenty. At the day's cap the
+        pool stands still until midnight.
+        """
         if not claimed.is_capped and self.day_cap is None:
-            return None
+            return Paid(prompt)
         if not self.provider.is_priced:
-            return await self._without_prices(claimed)
-        need = Need(claimed.job.id, claimed.lease, self.provider.worst_price(prompt))
+            return await self._without_prices(claimed) or Paid(prompt)
+        # One whose last answer was of no use, perhaps being cut, keeps all its room.
+        lean = prompt if claimed.counters.unusable else self.provider.trimmed(prompt)
+        need = replace(self._need(claimed, prompt), least=self.provider.worst_price(lean))
         [found] = await self.store.reserve_cost([need], self.day_cap)
         if found is None:
             return NoMoney("it was taken back before the call was made")
         if isinstance(found, Reserved):
-            return found
+            return Paid(prompt if found.amount == need.amount else lean, found)
         self._park(found)
         return NoMoney(found.reason)
 
@@ -61,10 +74,7 @@ class Purse:
             return [True] * len(calls)
         if not self.provider.is_priced:
             return [await self._without_prices(claimed) is None for claimed, _ in calls]
-        needs = [
-            Need(claimed.job.id, claimed.lease, share * self.provider.worst_price(prompt))
-            for claimed, prompt in calls
-        ]
+        needs = [self._need(claimed, prompt, share) for claimed, prompt in calls]
         found = await self.store.reserve_cost(needs, self.day_cap)
         for one in found:
             if isinstance(one, CapReached):
@@ -76,6 +86,10 @@ class Purse:
         if not may_be_charged(failure):
             return 0.0
         return self.provider.worst_price(prompt) if held is None else held.amount
+
+    def _need(self, claimed: Claimed, prompt: Prompt, share: float = 1.0) -> Need:
+        amount = share * self.provider.worst_price(prompt)
+        return Need(claimed.job.id, claimed.lease, amount, self.currency)
 
     def _park(self, reached: CapReached) -> None:
         if reached.batch_id is None and not reached.waits:

@@ -14,7 +14,7 @@ from gradeq.limiter.base import Bucket, LimitedBy, Limits, Signals
 from gradeq.limiter.breaker import Breaker
 from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.gate import Gate
-from gradeq.limiter.learned import AtOnce, Headroom, RateFactor
+from gradeq.limiter.learned import AtOnce, Headroom, RateFactor, Trickle
 from gradeq.limiter.opening import OVER, Opening
 from gradeq.limiter.pace import FASTEST, Pace
 from gradeq.limiter.parking import Parking
@@ -69,6 +69,7 @@ class Admission:
         self.at_once = AtOnce()
         self._scaled_at = -math.inf
         self._last_empty: _Empty | None = None
+        self._trickle = Trickle()
         self.gate = Gate()
         is_wish = limits.keeps_pace
         self.opening = opening or Opening(state.opened if state else OVER if is_wish else 0)
@@ -124,35 +125,53 @@ class Admission:
         self.factor.ceiling = _GUESSED_CEILING if self.accounts.is_guessed else 1.0
         self.pace.tune(self.accounts.requests, now)
 
-    def answered(self, signals: Signals, now: float) -> None:
+    def answered(self, permit: Permit, signals: Signals, now: float) -> None:
         """The first answers of a pool that knows nothing: do responses tell of levels at all?"""
+        self._trickle.answered(permit.seq)
         if self._is_cold and not signals.levels:
             self.accounts.assume_full(now)
         self._is_cold = False
 
     def learn_from_refusal(
-        self, permit: Permit, in_flight: int, last_minute: LastMinute, now: float
+        self,
+        permit: Permit,
+        in_flight: int,
+        last_minute: LastMinute,
+        now: float,
+        *,
+        newest_seq: int,
     ) -> None:
-        """What the limits known here do not explain has some other reason; find the likeliest."""
+        """What the limits known here do not explain has some other reason; find the likeliest.
+
+        `newest_seq` is the last call that was sent before the refusal was known.
+        """
         self._is_cold = False
         accounts = self.accounts
         has_enough = accounts.are_cleared_by(permit, now)
-        if permit.in_a_crowd and accounts.requests is not None and not self.pace.short_window:
-            if has_enough or accounts.have_plenty(permit.charges, now):
-                self.pace.short_window = True
-                return
-        elif has_enough:
+        in_a_crowd = permit.in_a_crowd and accounts.requests is not None
+        is_unexplained = has_enough or accounts.have_plenty(permit.charges, now)
+        if in_a_crowd and is_unexplained and self.pace.heed_short_window():
+            return
+        if has_enough:
             self.at_once.refused(in_flight, now)
             return
-        if not list(accounts) and last_minute.answered >= _FEWEST_TO_GUESS_FROM:
-            let_in = last_minute.requests - last_minute.refused
-            accounts.guess(let_in / last_minute.seconds, now)
-            self.factor.forget()
-            self.factor.resume_at(1.0, None, now)
-            self.factor.ceiling = _GUESSED_CEILING
+        if not list(accounts):
+            self._trickle.refused(newest_seq, now)
+            self._guess_limit(last_minute, now)
         if all(account.reported_seq < 0 for account in accounts):
             self.opening.refused()
         self._learn_from_empty_bucket(permit.seq, now)
+
+    def _guess_limit(self, last_minute: LastMinute, now: float) -> None:
+        """None is known, and there is one: about what was let in."""
+        rate = self._trickle.rate(now)
+        if last_minute.answered >= _FEWEST_TO_GUESS_FROM:
+            rate = (last_minute.requests - last_minute.refused) / last_minute.seconds
+        if rate is not None:
+            self.accounts.guess(rate, now)
+            self.factor.forget()
+            self.factor.resume_at(1.0, None, now)
+            self.factor.ceiling = _GUESSED_CEILING
 
     def _learn_from_empty_bucket(self, seq: int, now: float) -> None:
         """One refusal tells a level; the next one tells what came in between, which is the rate."""
@@ -189,6 +208,7 @@ class Admission:
             at_ms=anchor.wall_ms,
             buckets=tuple(account.state(anchor) for account in self.accounts),
             short_window=self.pace.short_window,
+            margin_seconds=self.pace.margin,
             rate_factor=self.pace.slow_down.factor(now),
             full_rate=self.pace.slow_down.full_rate,
             learned_factor=self.factor.value(now),
@@ -215,6 +235,7 @@ class Admission:
         anchor = Anchor.of(state, clock)
         now = clock.monotonic()
         self.pace.short_window = state.short_window
+        self.pace.margin = state.margin_seconds
         self.pace.slow_down.full_rate = state.full_rate
         self.pace.slow_down.resume_at(state.rate_factor, anchor.monotonic)
         self.factor.resume_at(state.learned_factor, state.failed_at, anchor.monotonic)

@@ -163,3 +163,31 @@ class AtOnce:
     def resume_at(self, most: int | None, since: float) -> None:
         self.most = most
         self._since = since
+
+
+_FEWEST_ANSWERS = 3
+
+
+class Trickle:
+    """What little comes through where no limit is known: from a refusal on, when the provider had
+    nothing left, until another one.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._newest_seq = -1
+        self._answers = 0
+
+    def refused(self, newest_seq: int, now: float) -> None:
+        """`newest_seq` is the last call sent before; the first refusal begins the count."""
+        if self._since is None:
+            self._since, self._newest_seq = now, newest_seq
+
+    def answered(self, seq: int) -> None:
+        self._answers += self._since is not None and seq > self._newest_seq
+
+    def rate(self, now: float) -> float | None:
+        """Calls a second; None while too few were answered to tell."""
+        if self._since is None or self._answers < _FEWEST_ANSWERS:
+            return None
+        return self._answers / (now - self._since)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from gradeq.limiter.buckets import TOLERANCE_SECONDS
+
 OVER = 500
 _ALWAYS = 5
 _DOUBLES_IN_SECONDS = 0.5
@@ -15,23 +17,24 @@ class Opening:
 
     A refusal comes back much sooner than an answer, so only the few calls that left meanwhile
     share its fate. Time in which nobody wants to start opens nothing. After 500 calls it is over.
-    A refusal of unknown reason halves how far it has come.
+    A refusal of unknown reason halves how far it has come, and no five may start at once any more.
     """
 
     def __init__(self, steps: int = 0) -> None:
         self.steps = steps
         """How far it has come, in calls: 0 at the start, `OVER` in the end."""
         self._next_at = -math.inf
+        self._always = _ALWAYS
 
     def room(self, in_flight: int, now: float) -> int | None:
         """How many may start at `now`; None where it sets no limit."""
         if self.steps >= OVER:
             return None
-        return max(_ALWAYS - in_flight, int(self._next_at <= now))
+        return max(self._always - in_flight, int(self._next_at <= now + TOLERANCE_SECONDS))
 
     def ready_at(self, in_flight: int) -> float:
         """When one more may start."""
-        return -math.inf if in_flight < _ALWAYS or self.steps >= OVER else self._next_at
+        return -math.inf if in_flight < self._always or self.steps >= OVER else self._next_at
 
     def started(self, now: float) -> None:
         self.steps = min(OVER, self.steps + 1)
@@ -40,3 +43,4 @@ class Opening:
     def refused(self) -> None:
         """A call was, and nothing tells why."""
         self.steps = max(1, self.steps // 2)
+        self._always = 0

@@ -7,6 +7,9 @@ from gradeq.limiter.buckets import Meter
 
 _WINDOW_SECONDS = 1.0
 _CAREFUL_WINDOW_SECONDS = 0.75
+_LEAST_MARGIN_SECONDS = 0.04
+"""Between two calls, by which the wire may make the second one early."""
+_MOST_MARGIN_SECONDS = 0.64
 FASTEST = 3.0
 _PLENTY = 0.04
 _HALF_REGAINED_SECONDS = 120.0
@@ -51,13 +54,15 @@ class Pace:
 
     It refills up to three times as fast, the more so the more of the minute's requests is left:
     at the limit where just the headroom is, thrice where responses show 4 % or more. It never
-    refills faster than the limit where a shorter window was seen.
+    refills faster than the limit where a shorter window was seen, and a little slower where that
+    window holds no more than one call: `margin` seconds lie between two of them then.
     """
 
     def __init__(self) -> None:
         self._meter: Meter | None = None
         self._second: Meter | None = None
         self.short_window = False
+        self.margin = 0.0
         self.slow_down = SlowDown()
 
     def tune(self, requests: Account | None, now: float) -> Meter | None:
@@ -66,7 +71,7 @@ class Pace:
         if base is None:
             self._meter = self._second = None
             return None
-        rate = base * self._haste(requests, base, now)
+        rate = base * self._haste(requests, base, now) / (1 + self.margin * min(1.0, base))
         capacity = max(1.0, base * self._window())
         self._meter = _tuned(self._meter, rate, capacity, 1.0, now)
         a_second_s = max(1.0, base)
@@ -85,6 +90,22 @@ class Pace:
         if self._meter is not None and self._second is not None:
             self._meter.give(1)
             self._second.give(1)
+
+    def heed_short_window(self) -> bool:
+        """Calls that start within a second were too many. False where that is heeded already.
+
+        Of several calls a second some room is left for the wire's unrest; one call a second has
+        none but time.
+        """
+        is_news = not self.short_window
+        self.short_window = True
+        if self._second is None or self._second.rate * _CAREFUL_WINDOW_SECONDS >= 1:
+            return is_news
+        if self.margin >= _MOST_MARGIN_SECONDS:
+            self.margin = _LEAST_MARGIN_SECONDS
+            return False
+        self.margin = max(_LEAST_MARGIN_SECONDS, 2 * self.margin)
+        return True
 
     def _base_rate(self, requests: Account | None, now: float) -> float | None:
         slowed = self.slow_down.rate(now)

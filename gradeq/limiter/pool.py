@@ -147,7 +147,7 @@ class Pool:
         self._minute.count(now, answered=1, **used)
         self._admission.breaker.succeeded(permit.seq, self._admission.concurrency)
         self._admission.gate.answered()
-        self._admission.answered(signals, now)
+        self._admission.answered(permit, signals, now)
         if self._admission.wanted.is_auto:
             self._admission.wanted.knee.answered(_work(usage), in_flight, now)
             self._admission.needed = self._needed_with_headroom(now)
@@ -169,7 +169,9 @@ class Pool:
         if self._cuts.is_news(permit.seq):
             if not slow_down:
                 last_minute = self._minute.read(now)
-                self._admission.learn_from_refusal(permit, self.in_flight, last_minute, now)
+                self._admission.learn_from_refusal(
+                    permit, self.in_flight, last_minute, now, newest_seq=self._newest_seq
+                )
             self._cut(permit, signals, now)
             self._slow_down(slow_down, now)
         else:

@@ -107,14 +107,21 @@ class Reading:
         return max(0.0, (now_ms - self.at_ms) / 1000)
 
     def eta_seconds(self, calls: int) -> float | None:
-        """Seconds until `calls` more are answered, at the pace of the last minute.
+        """Seconds until `calls` more are answered, at the pace of the last minute, but no sooner
+        than the provider's limits let calls like those of that minute through.
 
         None while there is no pace, or while only a person can help.
         """
         pace = self.last_minute.answered_per_second
         if pace <= 0 or math.isinf(self.wait_seconds):
             return None
-        return round(max(0.0, self.wait_seconds) + calls / pace, 1)
+        allowed = (self._seconds_to_allow(calls, gauge) for gauge in self.levels)
+        return round(max(0.0, self.wait_seconds) + max(calls / pace, *allowed, 0.0), 1)
+
+    def _seconds_to_allow(self, calls: int, gauge: Gauge) -> float:
+        """What a burst has saved up is soon used; then calls come as the bucket is filled."""
+        each = self.last_minute.used(gauge.bucket) / self.last_minute.answered
+        return (calls * each - gauge.level) * gauge.per_seconds / gauge.limit
 
     @property
     def text(self) -> str:

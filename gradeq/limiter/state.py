@@ -55,6 +55,8 @@ class PoolState:
     buckets: tuple[BucketState, ...] = ()
     short_window: bool = False
     """True where the provider was seen to enforce its limits over a second or so."""
+    margin_seconds: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    """What lies between two calls beyond their share of the minute, where it takes one a second."""
     rate_factor: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     """What is left of `full_rate` after the provider asked to slow down."""
     full_rate: _Positive | None = None

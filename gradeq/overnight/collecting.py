@@ -61,7 +61,7 @@ class Collector:
         """The configuration has changed; it may change back before the time is over."""
         reason = f"the grader {one.grader!r} has no batch API any more"
         if self._seconds_late(one) >= 0:
-            await self._end(one, reason)
+            await self._end(one, reason, may_be_charged=True)
         else:
             await self._store.provider_batches.looked(
                 one.intent, next_look(one.looks), reason=reason
@@ -106,7 +106,8 @@ class Collector:
 
     async def _note(self, one: ProviderBatch, progress: Progress) -> None:
         if self._seconds_late(one) >= PATIENCE_SECONDS:
-            await self._end(one, "the provider did not end it in time after it was cancelled")
+            reason = "the provider did not end it in time after it was cancelled"
+            await self._end(one, reason, may_be_charged=True)
             return
         await self._store.provider_batches.looked(
             one.intent, next_look(one.looks), answered=progress.answered, failed=progress.failed
@@ -135,7 +136,7 @@ class Collector:
 
     async def _later(self, one: ProviderBatch, failure: Failure) -> None:
         if self._seconds_late(one) >= PATIENCE_SECONDS or self._is_gone(one, failure):
-            await self._end(one, failure.reason)
+            await self._end(one, failure.reason, may_be_charged=True)
             return
         if is_for_a_person(failure):
             await pause(self._store, one.batch_id, failure)
@@ -149,10 +150,18 @@ class Collector:
             return False
         return self._clock.now_ms() - one.lost_since >= 1000 * LOST_SECONDS
 
-    async def _end(self, one: ProviderBatch, abandoned_because: str | None = None) -> None:
+    async def _end(
+        self,
+        one: ProviderBatch,
+        abandoned_because: str | None = None,
+        *,
+        may_be_charged: bool = False,
+    ) -> None:
         if abandoned_because is not None:
             log.warning("batch %d: waits no longer: %s", one.batch_id, abandoned_because)
-        await self._store.provider_batches.end(one.intent, abandoned_because=abandoned_because)
+        await self._store.provider_batches.end(
+            one.intent, abandoned_because=abandoned_because, may_be_charged=may_be_charged
+        )
 
     # Its outcomes -------------------------------------------------------------------------------
 

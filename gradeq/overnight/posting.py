@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,7 @@ from gradeq.handlers.batched import Asked, BatchedHandler
 from gradeq.outcome import ErrorClass
 from gradeq.overnight.times import (
     FIRST_LOOK_SECONDS,
+    GATHER_SECONDS,
     LISTED_SECONDS,
     WORTH_POSTING_SECONDS,
     next_look,
@@ -45,10 +47,15 @@ class Poster:
         self._clock = clock
         self._refusals: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
+        self._gathering: dict[int, float] = {}
 
     def try_again(self) -> None:
         """Somebody may have mended what posting was refused for."""
         self._not_before.clear()
+
+    def gather(self, batch_id: int) -> None:
+        """Some of it may have to be posted again, and becomes due soon."""
+        self._gathering.setdefault(batch_id, self._clock.monotonic() + GATHER_SECONDS)
 
     def wait_seconds(self, night: Night) -> float | None:
         """How long posting is held back; None while nothing of this batch can be posted at all."""
@@ -57,10 +64,14 @@ class Poster:
             return None
         if left < 1000 * WORTH_POSTING_SECONDS:
             return None
-        return max(0.0, self._not_before.get(night.grader, 0.0) - self._clock.monotonic())
+        refused = self._not_before.get(night.grader, 0.0)
+        gathering = self._gathering.get(night.batch_id, 0.0)
+        return max(0.0, max(refused, gathering) - self._clock.monotonic())
 
     async def post(self, night: Night) -> None:
         """All that is due of it, in as many provider's batches as it takes."""
+        if self._gathering.get(night.batch_id, math.inf) <= self._clock.monotonic():
+            del self._gathering[night.batch_id]
         while self.wait_seconds(night) == 0 and not self.is_stopping:
             handler = self._handlers[night.grader]
             claims = await self._store.provider_batches.claim(

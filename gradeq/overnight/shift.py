@@ -101,6 +101,7 @@ class NightShift:
         for one in await book.open():
             if self._collector.is_due(one) and not self._stopping:
                 await self._collector.look(one)
+                self._poster.gather(one.batch_id)
                 self._went_on()
         for night in await book.nights():
             await self._poster.post(night)

@@ -18,6 +18,10 @@ FIRST_LOOK_SECONDS = 60.0
 LONGEST_LOOK_SECONDS = 600.0
 _GROWTH = 1.5
 
+GATHER_SECONDS = 35.0
+"""So long posting waits after a look: what is to be tried again becomes due one by one, most of it
+within half a minute, and is posted together."""
+
 LISTED_SECONDS = 120.0
 """After this time a batch that was posted can be found in the provider's list."""
 

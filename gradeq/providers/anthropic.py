@@ -80,10 +80,14 @@ class AnthropicDialect:
             raw=body.decode("utf-8", "replace"),
             model=message.model or self._model,
             usage=_usage(message.usage) if message.usage else guessed_usage(prompt, text),
+            is_guessed=not message.usage,
             stop=_STOPS.get(message.stop_reason or "", "end"),
             request_id=request_id,
             signals=signals,
         )
+
+    def most_output(self, prompt: Prompt, _form: AnthropicForm) -> int:
+        return prompt.max_output_tokens
 
     def levels(self, headers: Mapping[str, str]) -> tuple[Level, ...]:
         return anthropic_levels(headers)

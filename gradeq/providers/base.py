@@ -41,6 +41,8 @@ class Answer:
     """`end`, `length` (cut by the token limit) or `refusal`."""
     request_id: str | None = None
     signals: Signals = field(default_factory=Signals)
+    is_guessed: bool = False
+    """The provider did not count; `usage` is a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ class Provider(Protocol):
 
     def worst_price(self, prompt: Prompt) -> float:
         """The most that one call with `prompt` can cost, before it is made; 0.0 without prices."""
+        ...
+
+    def trimmed(self, prompt: Prompt) -> Prompt:
+        """The same with as much room for the answer as answers to such prompts take, twice over."""
         ...
 
     async def complete(self, prompt: Prompt) -> Answer | Failure:

@@ -67,7 +67,7 @@ def build_provider(
     if settings.kind == LOCAL:
         from gradeq.providers.local.assembled import local_provider  # noqa: PLC0415
 
-        _check(settings)
+        check_settings(settings)
         return local_provider(settings, clock, environ, _limits(settings, reserves_output=False))
     reach = _reach(settings, environ)
     return _assembled(
@@ -122,7 +122,7 @@ class _Reach:
 
 
 def _reach(settings: ProviderSettings, environ: Mapping[str, str]) -> _Reach:
-    _check(settings)
+    check_settings(settings)
     base_url = base_url_of(settings)
     key_name = settings.api_key_file or key_variable(settings, environ)
     credential = _credential(settings, base_url, environ)
@@ -255,7 +255,8 @@ def _credential(
     return credential
 
 
-def _check(settings: ProviderSettings) -> None:
+def check_settings(settings: ProviderSettings) -> None:
+    """Raises ConfigError for what cannot be, whatever the key and the machine."""
     name = settings.name
     if settings.kind not in KINDS:
         raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
@@ -18,7 +19,8 @@ from gradeq.providers.complaint import Complaint
 from gradeq.providers.credential import Credential, redact
 from gradeq.providers.http import HttpClient, HttpResponse, HttpTrouble, Trouble
 from gradeq.providers.learning import Learner
-from gradeq.providers.prices import Prices
+from gradeq.providers.measured import Measured
+from gradeq.providers.prices import Prices, most_tokens
 from gradeq.providers.reasons import Caller
 from gradeq.providers.retry_after import from_headers
 from gradeq.providers.tokens import guess_cost
@@ -56,6 +58,10 @@ class Dialect(Protocol[Form]):
         self, body: bytes, prompt: Prompt, request_id: str | None, signals: Signals
     ) -> Answer | None: ...
 
+    def most_output(self, prompt: Prompt, form: Form) -> int:
+        """Tokens that a request allows the answer, all that is charged as such included."""
+        ...
+
     def levels(self, headers: Mapping[str, str]) -> tuple[Level, ...]: ...
 
     def adapt(self, form: Form, complaint: Complaint) -> Form | None: ...
@@ -87,6 +93,7 @@ class HttpProvider(Generic[Form]):
         self._clock = clock
         self._limits = limits or Limits()
         self._prices = prices or Prices()
+        self._measured = Measured()
         self._caller = Caller(host_of(base_url), base_url, model, key_name, credential)
         self._headers = request_headers(dialect, credential, auth)
         fingerprint = credential.fingerprint if credential else None
@@ -121,8 +128,16 @@ class HttpProvider(Generic[Form]):
     def worst_price(self, prompt: Prompt) -> float:
         if not self._prices.are_set:
             return 0.0
-        sent = len(self._dialect.encode(prompt, self._learner.form))
-        return self._prices.at_most(sent, prompt.max_output_tokens)
+        form = self._learner.form
+        tokens = most_tokens(len(self._dialect.encode(prompt, form)))
+        if (measured := self._measured.most_input(prompt, form)) is not None:
+            tokens = min(tokens, measured)
+        return self._prices.at_most(tokens, self._dialect.most_output(prompt, form))
+
+    def trimmed(self, prompt: Prompt) -> Prompt:
+        usual = self._measured.usual_output(prompt, self._learner.form)
+        room = prompt.max_output_tokens
+        return prompt if usual is None else replace(prompt, max_output_tokens=min(room, usual))
 
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One HTTP attempt. A refusal that teaches which parts of the dialect to leave out comes
@@ -133,6 +148,8 @@ class HttpProvider(Generic[Form]):
         if isinstance(reply, HttpTrouble):
             return without_response(reply, self._caller)
         if reply.status == 200 and (answer := self._read(reply, prompt)):
+            if self._prices.are_set and not answer.is_guessed:
+                self._measured.learn(prompt, form, answer.usage)
             return answer
         failure = self._failure(reply, prompt)
         return self._learner.learned(failure, reply.body, form) or failure

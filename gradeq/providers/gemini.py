@@ -89,7 +89,7 @@ class GeminiDialect:
             parts.insert(0, {"text": system})
         body: dict[str, Any] = {
             "contents": [{"role": "user", "parts": parts}],
-            "generationConfig": _generation_config(prompt, form),
+            "generationConfig": _generation_config(prompt, form, self.most_output(prompt, form)),
         }
         if form.system_instruction:
             body["systemInstruction"] = {"parts": [{"text": system}]}
@@ -110,10 +110,15 @@ class GeminiDialect:
             raw=body.decode("utf-8", "replace"),
             model=reply.model_version or self._model,
             usage=_usage(usage) if usage else guessed_usage(prompt, text),
+            is_guessed=not usage,
             stop=stop,
             request_id=request_id or reply.response_id,
             signals=signals,
         )
+
+    def most_output(self, prompt: Prompt, form: GeminiForm) -> int:
+        """Thoughts are charged like the answer."""
+        return prompt.max_output_tokens + (THOUGHT_TOKENS if form.room_for_thoughts else 0)
 
     def levels(self, _headers: Mapping[str, str]) -> tuple[Level, ...]:
         """None: Google tells no limit in a response."""
@@ -140,9 +145,8 @@ def _resource(model: str) -> str:
     return model if "/" in model else f"models/{model}"
 
 
-def _generation_config(prompt: Prompt, form: GeminiForm) -> dict[str, Any]:
-    thoughts = THOUGHT_TOKENS if form.room_for_thoughts else 0
-    config: dict[str, Any] = {"maxOutputTokens": prompt.max_output_tokens + thoughts}
+def _generation_config(prompt: Prompt, form: GeminiForm, most_output: int) -> dict[str, Any]:
+    config: dict[str, Any] = {"maxOutputTokens": most_output}
     if form.temperature:
         config["temperature"] = 0
     if form.response_format is not ResponseFormat.TEXT:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
+import socket
 import ssl
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
@@ -382,4 +384,13 @@ def _kind(cause: BaseException) -> Trouble:
 def _detail(cause: BaseException) -> str:
     if getattr(cause, "errno", None) in (errno.EMFILE, errno.ENFILE):
         return "this process has too many open files; raise its limit or lower the concurrency"
+    if isinstance(cause, aiohttp.ClientConnectorError) and cause.os_error.errno:
+        return f"{_system_says(cause.os_error)} ({cause.host}:{cause.port})"
     return str(cause) or type(cause).__name__
+
+
+def _system_says(error: OSError) -> str:
+    """`Connection refused`, without the addresses and flags that libraries put around it."""
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno or 0)

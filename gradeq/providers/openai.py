@@ -105,10 +105,14 @@ class OpenAIDialect:
             raw=body.decode("utf-8", "replace"),
             model=completion.model or self._model,
             usage=_usage(usage) if usage else guessed_usage(prompt, text),
+            is_guessed=not usage,
             stop="refusal" if refusal else _STOPS.get(choice.finish_reason or "", "end"),
             request_id=request_id,
             signals=signals,
         )
+
+    def most_output(self, prompt: Prompt, _form: OpenAIForm) -> int:
+        return prompt.max_output_tokens
 
     def levels(self, headers: Mapping[str, str]) -> tuple[Level, ...]:
         return openai_levels(headers)

@@ -10,6 +10,11 @@ PROVIDERS_OWN_TOKENS = 1_000
 """More than providers add to a prompt themselves: Anthropic tells of some hundred for tools."""
 
 
+def most_tokens(sent_bytes: int) -> int:
+    """Of a request's input: a tokenizer that works on bytes makes no more tokens than bytes."""
+    return sent_bytes + PROVIDERS_OWN_TOKENS
+
+
 @dataclass(frozen=True, slots=True)
 class Prices:
     """Per million tokens, in any one currency; the factors are what a cached token costs."""
@@ -23,15 +28,10 @@ class Prices:
     def are_set(self) -> bool:
         return self.input > 0 or self.output > 0
 
-    def at_most(self, sent_bytes: int, max_output_tokens: int) -> float:
-        """What no call can cost more than, whose request is `sent_bytes` long.
-
-        A tokenizer that works on bytes makes no more tokens than bytes, and the longest answer is
-        bounded by the request. All of the input may be the dearest kind.
-        """
+    def at_most(self, input_tokens: int, output_tokens: int) -> float:
+        """What no call can cost more than that uses so much. All input may be the dearest kind."""
         dearest = self.input * max(1.0, self.cache_read_factor, self.cache_write_factor)
-        input_tokens = sent_bytes + PROVIDERS_OWN_TOKENS
-        return (input_tokens * dearest + max_output_tokens * self.output) / 1_000_000
+        return (input_tokens * dearest + output_tokens * self.output) / 1_000_000
 
     def of(self, usage: Usage) -> float:
         """The price of `usage`, whose cache figures are part of its input."""

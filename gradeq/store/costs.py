@@ -9,11 +9,21 @@ from gradeq import money
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The most that the next call for a job in hand can cost: above 0, in configured money."""
+    """The most that the next call for a job in hand can cost: above 0, in configured money.
+
+    `least` is what will do where `amount` does not fit.
+    """
 
     job_id: int
     lease: str
     amount: float
+    currency: str = "USD"
+    least: float | None = None
+
+    @property
+    def amounts(self) -> tuple[float, ...]:
+        """What to try to reserve, the last one being what it takes."""
+        return (self.amount,) if self.least is None else (self.amount, self.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +55,23 @@ class CapReached:
     needed: float
     waits: bool
     batch_id: int | None = None
+    currency: str = "USD"
 
     @property
     def reason(self) -> str:
         """For people: what is reached, by how much, and what to do."""
         which = DAY_CAP if self.batch_id is None else "cost cap"
         return (
-            f"{which} of {money.told(self.cap)} reached: {money.told(self.spent)} spent"
-            f"{self._unsure()}, {money.told(self.in_hand)} in hand, the next call could cost up to "
-            f"{money.told(self.needed)}; {self._what_to_do()}"
+            f"{which} of {money.told(self.cap, self.currency)} reached: "
+            f"{money.figures(self.spent)} spent{self._unsure()}, {money.figures(self.in_hand)} in "
+            f"hand, the next call could cost up to {money.figures(self.needed)}; "
+            f"{self._what_to_do()}"
         )
 
     def _unsure(self) -> str:
         if not self.uncertain:
             return ""
-        return f", {money.told(self.uncertain)} uncertain (calls that ended without an answer)"
+        return f", {money.figures(self.uncertain)} uncertain (calls that ended without an answer)"
 
     def _what_to_do(self) -> str:
         if self.batch_id is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from gradeq.errors import ConflictError
 from gradeq.model import DEFAULT_GRADER, DEFAULT_OWNER, GRADING
 from gradeq.outcome import MAX_ATTEMPTS
 
@@ -37,7 +38,7 @@ class SubmitOrder:
     """Work to be queued together: either `submission_ids` or `payloads` of another job kind.
 
     `priority` 1 (first) to 10; `interactive` goes before every bulk order; `deadline` and
-    `run_at` are wall milliseconds. The same `idempotency_key` of one owner answers the first batch.
+    `run_at` are wall milliseconds. The same `idempotency_key` of one owner is answered as before.
     Without `again`, papers that are graded by now are skipped. `cost_cap` is what the batch's calls
     may cost together. With `fallback_at` (wall milliseconds) it is an overnight batch until then.
     """
@@ -70,17 +71,43 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
-    """The answer to a SubmitOrder. `job_ids` has one id per accepted submission or payload, in
-    order: of a new job, or of the open job that was there before. `created` counts the new ones.
-    """
+class QueuedAlready:
+    """So many accepted papers were in the queue before, with a batch that `owner` ordered."""
 
     batch_id: int
+    owner: str
+    papers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to a SubmitOrder. `job_ids` has one id per accepted submission or payload, in
+    order: of a new job, or of the open job that was there before (see `already`). `created` counts
+    the new ones. `batch_id` is None where nothing new was queued: there is no batch then.
+    """
+
+    batch_id: int | None
     job_ids: tuple[int, ...]
     created: int
     skipped: tuple[Skipped, ...] = ()
+    already: tuple[QueuedAlready, ...] = ()
 
     @property
     def id(self) -> int:
-        """The batch's id."""
+        """The batch's id. Raises ConflictError where nothing new was queued."""
+        if self.batch_id is None:
+            raise ConflictError(
+                f"nothing new was queued, so there is no batch: {self.queued_already} papers were "
+                f"in the queue already, {len(self.skipped)} cannot be graded"
+            )
         return self.batch_id
+
+    @property
+    def queued_already(self) -> int:
+        """How many of the papers were in the queue before."""
+        return sum(one.papers for one in self.already)
+
+    @property
+    def queued(self) -> int:
+        """How many jobs are this order's own, also where it was given again under its key."""
+        return len(set(self.job_ids)) - self.queued_already

@@ -146,8 +146,13 @@ class ProviderBatches(Protocol):
         """
         ...
 
-    async def end(self, intent: str, *, abandoned_because: str | None = None) -> int:
-        """It has ended: jobs that still wait for it are pending again, uncounted; how many."""
+    async def end(
+        self, intent: str, *, abandoned_because: str | None = None, may_be_charged: bool = False
+    ) -> int:
+        """It has ended: jobs that still wait for it are pending again, uncounted; how many.
+
+        What is reserved for them is free again, unless the provider may charge them all the same.
+        """
         ...
 
     async def go_live(self, batch_id: int) -> None:

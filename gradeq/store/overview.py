@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
-from gradeq.model import JobState, SubmissionStatus
+from gradeq.model import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +21,18 @@ class Place:
     assignment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """What decides whether a paper can be graded. `name`: its student's, or its own id.
+class Obstacle(StrEnum):
+    """Why a paper will not be graded. UNREAD: only its text tells whether it is blank."""
 
-    `has_words` is False also for a text that does not begin with a plain letter or digit: whether
-    such a one is blank, only the text itself tells.
-    """
-
-    id: int
-    name: str
-    status: SubmissionStatus
-    is_archived: bool
-    is_queued: bool
-    by_person: bool
-    bytes: int
-    has_words: bool
+    QUEUED = "queued"
+    GRADED = "graded"
+    PERSON = "person"
+    RELEASED = "released"
+    IN_PROGRESS = "in_progress"
+    ARCHIVED = "archived"
+    UNREAD = "unread"
+    BLANK = "blank"
+    TOO_LONG = "too_long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +133,18 @@ class Overview(Protocol):
         """By course and assignment. Batches without papers are left out."""
         ...
 
-    async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
-        """In the order asked for; unknown ids are left out."""
+    async def obstacles(
+        self, submission_ids: Sequence[int], *, again: bool, longest: int | None = None
+    ) -> dict[Obstacle | None, list[int]]:
+        """These papers by what keeps them from being graded; None: nothing does.
+
+        Without `again`, graded papers are kept; `longest` is in characters. Unknown ids are left
+        out. No text is read, so that none is found BLANK, and some are UNREAD.
+        """
+        ...
+
+    async def names(self, submission_ids: Sequence[int]) -> list[str]:
+        """Of each paper its student's, or its own id where no student is known; in this order."""
         ...
 
     async def papers(

@@ -8,17 +8,23 @@ from msgspec import Struct
 
 from gradeq.limiter.base import Bucket
 from gradeq.model import BatchMode, BatchStatus, JobState
+from gradeq.store.orders import QueuedAlready
 from gradeq.store.rows import AttemptRow, Backlog, Badges, Totals
 from gradeq.web.answers import SkippedAnswer
 
 
 class GradeOrdered(Struct, frozen=True):
-    """`task_ids` has one id per accepted paper, in order; `created` counts those that are new."""
+    """`task_ids` has one id per accepted paper, in order; `created` counts those that are new.
 
-    batch_id: int
+    The other accepted papers were queued before: `already_queued` tells with which batches, and
+    who ordered those. `batch_id` is null where nothing new was queued.
+    """
+
+    batch_id: int | None
     task_ids: tuple[int, ...]
     created: int
     skipped: list[SkippedAnswer]
+    already_queued: tuple[QueuedAlready, ...]
 
 
 class GradeSummary(Struct, frozen=True):
@@ -190,12 +196,16 @@ class PoolAnswer(Struct, frozen=True):
 
 
 class DayAnswer(Struct, frozen=True):
-    """What the calls of a local day have cost, may have cost and may still cost, and their cap."""
+    """What the calls of a local day have cost, may have cost and may still cost, and their cap.
+
+    `currency` is that of every amount that the service tells.
+    """
 
     day: str
     cost: float
     uncertain_cost: float
     reserved_cost: float
+    currency: str = "USD"
     cost_cap: float | None = None
 
 

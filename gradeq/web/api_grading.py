@@ -25,7 +25,8 @@ async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
     """Queue papers for grading; they are on disk when this answers.
 
     Papers that cannot be graded are listed in `skipped`. A paper that is queued already keeps its
-    job, and the same `idempotency_key` of one owner answers the first batch again.
+    job; where all are, there is no batch. The same `idempotency_key` of one owner is answered with
+    the first batch again.
     """
     _check_grader(site, body.grader)
     meant = await _papers(site, person, body)
@@ -48,6 +49,7 @@ async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
         task_ids=submitted.job_ids,
         created=submitted.created,
         skipped=meant.told(submitted.skipped),
+        already_queued=submitted.already,
     )
 
 

@@ -48,7 +48,8 @@ async def queue(site: Site) -> QueueAnswer:
 async def _today(site: Site) -> DayAnswer:
     engine = site.engine
     row = await site.store.day(day_of(engine.clock.now_ms()))
-    return structs.replace(told(DayAnswer, row), cost_cap=engine.caps.per_day)
+    answer = told(DayAnswer, row)
+    return structs.replace(answer, currency=engine.currency, cost_cap=engine.caps.per_day)
 
 
 def _pool(pool: Pool, backlog: Backlog) -> PoolAnswer:

@@ -23,7 +23,7 @@ from gradeq.web.files import Compressed, Files
 from gradeq.web.headers import SecureHeaders
 from gradeq.web.key import Key
 from gradeq.web.notifications import PATH, notifications
-from gradeq.web.openapi import describe
+from gradeq.web.openapi import below, describe
 from gradeq.web.pages import sign_in
 from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
@@ -118,5 +118,5 @@ def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:
     return answer
 
 
-async def _described(description: Callable[[], Mapping[str, Any]], _: Request) -> Response:
-    return as_json(description())
+async def _described(description: Callable[[], Mapping[str, Any]], request: Request) -> Response:
+    return as_json(below(request.scope.get("root_path", ""), description()))

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -25,6 +26,11 @@ _WITH_BODY = (
     "too_large",
     "cut_off",
 )
+
+
+def below(mount: str, description: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The description where the service is mounted; unmounted, its paths are right as they are."""
+    return {**description, "servers": [{"url": quote(mount)}]} if mount else description
 
 
 def describe(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import signal
 import socket
@@ -171,7 +172,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
-        why = error.strerror or error
+        says_itself = isinstance(error, socket.gaierror) or error.errno is None
+        why = (error.strerror or error) if says_itself else os.strerror(error.errno or 0)
         raise ConfigError(
             f"cannot listen on {host or '*'} port {port} ({why}); nothing was started. "
             "Choose another port, or 0 for any that is free"

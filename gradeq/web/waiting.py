@@ -88,7 +88,7 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
     if row.paused_by is not None:
         return _held(answer, _PAUSED, paused_text(row.paused_by, row.pause_reason))
     if row.is_short:
-        return _held(answer, _COST_CAP, money.told_short(row.cost_cap))
+        return _held(answer, _COST_CAP, money.told_short(row.cost_cap, site.engine.currency))
     if (night := told_overnight(row)) is not None:
         return _held(answer, _OVERNIGHT, night)
     pool = site.engine.pools.get(row.pool)
@@ -97,14 +97,18 @@ def batch_answer(site: Site, row: BatchRow) -> BatchAnswer:
     reading = pool.reading()
     held = _held(answer, reading.limited_by.value, reading.text)
     pace = site.engine.pace_of(row.id)
-    return held if pace is None else _paced(held, pace, reading.wait_seconds)
+    return held if pace is None else _paced(held, pace, reading)
 
 
 def _held(answer: BatchAnswer, by: str, text: str) -> BatchAnswer:
     return structs.replace(answer, limited_by=by, text=text)
 
 
-def _paced(answer: BatchAnswer, per_second: float, wait_seconds: float) -> BatchAnswer:
-    """`wait_seconds` is infinite while only a person can end the wait."""
-    left = max(0.0, wait_seconds) + (answer.pending + answer.processing) / per_second
-    return structs.replace(answer, per_minute=60 * per_second, eta_seconds=finite(round(left, 1)))
+def _paced(answer: BatchAnswer, per_second: float, reading: Reading) -> BatchAnswer:
+    """At its own pace, but no sooner than its pool could do it if it did nothing else."""
+    left = answer.pending + answer.processing
+    alone = reading.eta_seconds(left) or 0.0
+    seconds = max(alone, max(0.0, reading.wait_seconds) + left / per_second)
+    return structs.replace(
+        answer, per_minute=60 * per_second, eta_seconds=finite(round(seconds, 1))
+    )

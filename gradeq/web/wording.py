@@ -23,6 +23,8 @@ from babel.numbers import (
 )
 from starlette.requests import Request
 
+from gradeq.money import decimals
+
 WORDS = Path(__file__).parent / "words"
 LANGUAGE_COOKIE = "gradeq_language"
 DEFAULT_LANGUAGE = "en"
@@ -79,8 +81,7 @@ class Wording:
     def money(self, value: float) -> str:
         """With more digits below 1, where most papers cost less than a cent."""
         pattern = str(self.locale.currency_formats["standard"].pattern)
-        if 0 < value < 1:
-            pattern = pattern.replace("0.00", "0.0000")
+        pattern = pattern.replace("0.00", "0." + "0" * decimals(value))
         if get_currency_symbol(self.currency, self.locale)[-1:].isalpha():
             # CLDR: letters do not touch the digits. Babel leaves that to us.
             pattern = pattern.replace("¤#", "¤\xa0#")

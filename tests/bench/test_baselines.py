@@ -9,7 +9,7 @@ import pytest
 
 from bench.limiter.baselines import RIVALS, Counters, Rivalry, sdk_wait, told_to_cookbook, try_rival
 from bench.limiter.scenarios import SCENARIOS, Scenario
-from bench.limiter.simulation import StrictServer, papers
+from bench.limiter.server import StrictServer, papers
 from gradeq.limiter.base import Limits
 
 SMALL = SCENARIOS["small account"]

@@ -35,6 +35,22 @@ def daemon(school: School) -> Iterator[str]:
     assert "Traceback" not in typed.err
 
 
+@pytest.mark.parametrize(
+    ("env", "is_warned"),
+    [
+        ({}, False),
+        ({"GRADEQ_SERVER_PUBLIC_URL": "https://grading.example"}, True),
+        ({"GRADEQ_SERVER_PUBLIC_URL": "https://grading.example", "GRADEQ_TOKEN": TOKEN}, False),
+    ],
+)
+def test_an_open_service_behind_a_proxy_is_warned_of(
+    school: School, env: dict[str, str], is_warned: bool
+):
+    process, _ = serving(school, **env)
+    process.send_signal(signal.SIGTERM)
+    assert ("whoever a proxy passes on may do everything" in ended(process).err) is is_warned
+
+
 def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     papers = school.papers(4, student="Zoë", status="late")
     imported = gradeq("import", papers, "--rubric", school.rubric, "--course", "a/b", "--json")
@@ -46,6 +62,7 @@ def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     assert waited.code == 0, waited.err
     status = gradeq("status", "--json").told
     assert status["daemon"]["url"] == daemon
+    assert set(status["daemon"]) == {"pid", "url"}, "its key is nobody's to see"
     assert status["assignments"][0]["graded"] == 4
     released = gradeq("release", "--by", "Anna", "--ids", "p0,p1", "--json")
     assert (released.code, released.told["released"]) == (0, ["p0", "p1"])
@@ -57,6 +74,18 @@ def test_the_steps_go_through_the_daemon(school: School, daemon: str):
     assert gradeq("backup", "copy.db").code == 0
     assert gradeq("check").code == 0
     assert school.stats()["requests"] == 4
+
+
+def test_what_is_queued_already_is_not_told_as_queued_again(school: School, daemon: str):
+    gradeq("import", school.papers(3), "--rubric", school.rubric)
+    school.change(fail="401")
+    assert gradeq("grade", "--ids", "p0,p1", "--json").told["queued"] == 2
+    again = gradeq("grade", "--ids", "p0,p1")
+    assert again.out.splitlines()[0] == "2 papers were queued already, by local (batch 1)."
+    assert "papers queued" not in again.out
+    rest = gradeq("grade", "--json").told
+    already = [{"batch_id": 1, "owner": "local", "papers": 2}]
+    assert rest == {"queued": 1, "batch_ids": [2], "already_queued": already}
 
 
 def test_grade_and_wait_shows_what_the_daemon_does(school: School, daemon: str):

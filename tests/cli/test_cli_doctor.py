@@ -33,6 +33,24 @@ def test_a_fresh_machine_is_well_but_for_the_provider():
     assert not Path("gradeq.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('auth = "sealing-wax"', "auth = 'sealing-wax'. Choose: bearer"),
+        ("slots = 2", "sets slots, which only the kind 'local' has"),
+        ('kind = "oracle"', "has the kind 'oracle'. Choose one of: anthropic"),
+    ],
+)
+def test_a_provider_that_no_run_would_take_is_a_problem(line: str, told: str):
+    kind = "" if line.startswith("kind") else 'kind = "openai"\n'
+    Path("gradeq.toml").write_text(
+        f'[provider.x]\nmodel = "m"\nbase_url = "http://127.0.0.1:9"\n{kind}{line}\n'
+    )
+    found = findings()["provider x"]
+    assert found["level"] == "problem"
+    assert told in found["text"]
+
+
 def test_it_says_who_works_on_a_database_that_it_can_read(school: School):
     school.run(school.papers(1))
     found = findings()

@@ -94,7 +94,7 @@ def test_each_question_gets_a_rubric_of_its_own(school: School):
     assert set(told["lines"]) == {"by length alone", "by word overlap"}
     assert "auc" in told
     assert "two levels" in told["undefined"]["adjacent"]
-    assert "papers drawn within each of 2 questions" in typed.err
+    assert "bootstrap, papers drawn. " in typed.err
 
 
 def test_every_field_of_the_line_for_scripts_is_described(school: School):
@@ -113,6 +113,42 @@ def test_people_read_a_screen(school: School):
     assert "By question: exact from" in typed.out
     assert len(typed.out.splitlines()) <= 32
     assert "{" not in typed.out
+
+
+def test_a_question_that_is_named_by_its_words_is_told_shortly(school: School):
+    asked = "Why, says a question\x1b[31m of many words,\nshould {} start later? " + "Think. " * 20
+    rows = [
+        {
+            "id": f"p{n}",
+            "question": asked.format(("schools", "shops")[n % 2]),
+            "reference": "They should start later, since pupils need sleep.",
+            "text": text(n),
+            "human_score": n % 2,
+        }
+        for n in range(6)
+    ]
+    typed = gradeq("evaluate", school.table(rows, "long.csv"), "--grader", "lexical")
+    told = next(line for line in typed.out.splitlines() if "By question" in line)
+    assert "(Why, says a question [31m of many words, should" in told
+    assert len(told) < 170
+
+
+def test_a_question_without_a_reference_is_named_before_anything_is_queued(school: School):
+    rows = [
+        {
+            "id": f"p{n}",
+            "question_id": f"q{n % 2}",
+            "question": "Why?",
+            "reference": ("Because of sleep.", "")[n % 2],
+            "text": text(n),
+            "human_label": ("no", "yes")[n // 2],
+        }
+        for n in range(4)
+    ]
+    file = school.table(rows, "some.csv")
+    typed = gradeq("evaluate", file, "--grader", "lexical", "--db", "some.db")
+    assert typed.code == 2
+    assert "some.csv q1: the grader 'lexical' cannot grade by this rubric" in typed.err
 
 
 def test_points_and_numbers_need_no_order(school: School):
@@ -136,6 +172,8 @@ def test_a_second_person_stands_beside_the_grader(school: School):
     both = told["lines"]["person 1 and person 2"]
     assert both["exact"] == 0.0
     assert both["bias"] == pytest.approx(((2 - 3) + (2 - 0)) / 2)
+    claim = told["criteria"]["claim"]["people"]["person 1 and person 2"]
+    assert (claim["n"], claim["exact"]) == (12, 0.5)
 
 
 def test_the_same_again_calls_nothing_and_another_model_stands_beside(school: School):
@@ -266,15 +304,15 @@ def test_a_paper_that_the_rubric_gives_away_is_refused(school: School):
 
 def test_money_is_capped_over_all_questions_together(school: School):
     prices = ("--price-input", 1000, "--price-output", 5000, "--concurrency", 1)
-    file = questions(school)
+    file = questions(school, 12)
     first = evaluate(school, file, *prices, "--max-cost", 30)
     assert first.code == 1
     assert 0 < first.told["cost"] <= 30
     assert "cost cap" in first.told["stuck_on"]
-    assert 0 < first.told["n"] < 12
+    assert 0 < first.told["n"] < 24
     more = evaluate(school, file, *prices, "--max-cost", 1000)
-    assert (more.code, more.told["n"]) == (0, 12)
-    assert first.told["requests"] + more.told["requests"] == 12
+    assert (more.code, more.told["n"]) == (0, 24)
+    assert first.told["requests"] + more.told["requests"] == 24
 
 
 def test_two_runs_are_compared(school: School):
@@ -328,6 +366,9 @@ def test_the_report_stands_alone_and_shows_texts_as_text(school: School):
     assert not re.search(r"<[^>]*(?:src|href)=|url\(|@import|https?:", page)
     assert "SIMULATED" in page
     assert page.count("<svg") >= 4
+    # On a narrow screen each table scrolls by itself, and what is said of it stays where it is.
+    assert page.count("<table") == page.count('<div class="wide"') >= 3
+    assert "<caption" not in page
     assert "prefers-color-scheme: dark" in page
 
 

@@ -25,6 +25,14 @@ def test_a_good_rubric_is_told_in_one_line(good: Path) -> None:
     assert typed.out == f"{good}: a rubric with 2 criteria, 3 points; no warnings\n"
 
 
+def test_one_point_is_no_points(tmp_path: Path) -> None:
+    file = written(
+        tmp_path,
+        'title = "T"\nquestion = "Q?"\n[[criteria]]\nid = "a"\ndescription = "D?"\npoints = 1\n',
+    )
+    assert "1 criterion, 1 point; " in gradeq("rubric", "check", file).out
+
+
 def test_the_example_has_no_warnings() -> None:
     told = gradeq("rubric", "check", SAMPLE / "rubric.toml", "--json").told
     assert (told["ok"], told["max_score"], told["warnings"]) == (True, 12.0, [])

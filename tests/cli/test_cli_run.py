@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,23 @@ def test_a_configuration_names_the_provider(school: School):
         "run", "essays.csv", "--rubric", school.rubric, "--provider", "practice", "--json"
     )
     assert named.told["requests"] == 0
+
+
+def test_the_command_for_results_finds_the_database_of_the_run(school: School):
+    typed = gradeq(
+        *("run", school.papers(1), "--rubric", school.rubric, *school.provider),
+        *("--db", "spring term.db"),
+    )
+    [hint] = [line for line in typed.out.splitlines() if "gradeq export" in line]
+    words = shlex.split(hint.partition("gradeq export")[2])
+    assert gradeq("export", *[word.replace("FILE", "out.csv") for word in words]).code == 0
+    assert len(table(Path("out.csv"))) == 1
+
+
+def test_who_names_no_rubric_is_told_what_one_is(school: School):
+    typed = gradeq("run", school.papers(1))
+    assert typed.code == 2
+    assert "what was asked and what earns how many points" in " ".join(typed.err.split())
 
 
 def test_rates_limit_and_are_named(school: School):

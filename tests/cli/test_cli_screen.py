@@ -33,26 +33,26 @@ def test_a_bar_tells_everything_within_a_terminal():
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None)
     with Live(console=console, auto_refresh=False) as live:
-        Bar(live).show(STANDING, "requests: 60 of 60/min used; " + "very long " * 20)
+        Bar(live, "EUR").show(STANDING, "requests: 60 of 60/min used; " + "very long " * 20)
         live.refresh()
     shown = file.getvalue()
     for told in ("703 of 1,200", "112 papers/min, 4 min left", "700 graded, 3 ungraded"):
         assert told in shown
     assert "497 waiting" in shown
-    assert "cost so far 0.0123" in shown
+    assert "cost so far 0.0123 EUR" in shown
     assert "limited by requests: 60 of 60/min used" in shown
     assert max(map(len, shown.splitlines())) <= 100
 
 
 def test_a_log_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]):
     clock = ManualClock()
-    lines = PlainLines(clock)
+    lines = PlainLines(clock, "EUR")
     for _ in range(40):
         clock.advance(0.5)
         lines.show(STANDING, "concurrency: 5 of 5 in flight")
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 2
-    assert counts(STANDING) in told[0]
+    assert counts(STANDING, "EUR") in told[0]
     assert pace(STANDING) in told[0]
     assert told[0].endswith("limited by concurrency: 5 of 5 in flight")
 

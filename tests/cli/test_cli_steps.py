@@ -49,7 +49,7 @@ def test_import_again_changes_what_has_changed(imported: School):
 def test_papers_in_progress_are_not_graded(school: School):
     gradeq("import", school.papers(2), "--status", "in_progress", "--rubric", school.rubric)
     typed = gradeq("grade", "--json")
-    assert typed.told == {"queued": 0, "batch_ids": []}
+    assert typed.told == {"queued": 0, "batch_ids": [], "already_queued": []}
     assert badges()["submitted"] == 0
 
 
@@ -139,7 +139,17 @@ def test_reading_a_database_that_is_not_there(words):
     typed = gradeq(*words)
     assert typed.code == 2
     assert "no such database" in typed.err
+    assert "--db names another" in typed.err
     assert not Path("gradeq.db").exists()
+
+
+def test_reading_what_is_no_database_says_what_it_is():
+    Path("empty.db").touch()
+    Path("folder.db").mkdir()
+    for name, told in (("empty.db", "nothing is in it yet"), ("folder.db", "a folder")):
+        typed = gradeq("status", "--json", "--db", name)
+        assert (typed.code, typed.out) == (2, "")
+        assert told in typed.err
 
 
 def test_a_backup_is_whole_and_overwrites_nothing(graded: School):

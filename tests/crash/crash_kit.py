@@ -15,7 +15,7 @@ from typing import Any
 
 from grader_process import PERSON, TEXT
 
-from gradeq.providers.simulated import Simulator
+from gradeq.providers.simulated import Simulator, SimulatorSettings
 from gradeq.store.sqlite import SqliteStore
 
 SCRIPT = Path(__file__).with_name("grader_process.py")
@@ -186,3 +186,17 @@ def _calls_are_repeated_only_for_what_was_in_flight(
     for name, digest in papers.items() if interrupted is not None else ():
         assert calls[digest] <= 1 + interrupted[name], f"{name} was paid for idly"
     assert sum(calls.values()) - len(papers) <= deaths * work.concurrency
+
+
+async def ended_and_finished(
+    work: Work, *, deaths: int, longest: float, latency: str, seed: int, soft: bool = False
+) -> None:
+    rng = random.Random(seed)
+    settings = SimulatorSettings(latency=latency, seed=seed)
+    async with Simulator(settings) as sim:
+        for number in range(1, deaths + 1):
+            await work.die(sim.url, rng, longest=longest, soft=soft)
+            if number % 10 == 0:
+                assert await check(work.database) == []
+        await work.live(sim.url)
+        await audit(work, sim, deaths=deaths, soft=soft)

@@ -73,7 +73,7 @@ async def test_kills_under_a_cap(tmp_path: Path) -> None:
         assert await check(database) == []
         assert sim.stats.abandoned > 0
         assert batch.paused_by == "gradeq"
-        assert "cost cap of 14.00 reached" in (batch.pause_reason or "")
+        assert "cost cap of 14.00 USD reached" in (batch.pause_reason or "")
         assert batch.reserved_cost == 0
         assert 0 < batch.completed < PAPERS
         assert batch.cost < paid(sim) <= batch.cost + batch.uncertain_cost <= CAP

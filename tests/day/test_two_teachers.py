@@ -75,6 +75,9 @@ async def both_order_at_once(day: Day, lee: Browsed, may: Browsed) -> None:
     await asyncio.gather(*(one.click() for one in orders))
     told = [await one.page.locator("#told").inner_text() for one in (lee, may)]
     assert any(one.startswith(f"{NEW} papers are queued") for one in told), told
+    # How many of them were graded by then, nobody can foresee.
+    assert [one.startswith("Nothing ") for one in told].count(True) == 1, told
+    assert day.daemon.rows("SELECT id FROM batches WHERE total = 0") == []
     for one in (lee, may):
         await counted(one, "submitted", 0)
         await counted(one, "graded", OLD - 1 + NEW)

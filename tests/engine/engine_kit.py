@@ -176,6 +176,12 @@ def an_engine(path: Path, **options: Any) -> Engine:
     return Engine(path, **options)
 
 
+def with_desk(folder: Any, desk: Desk, *, concurrency: int = 2, **options: Any) -> Engine:
+    engine = an_engine(folder / "g.db", **options)
+    engine.grader("desk", concurrency=concurrency)(desk)
+    return engine
+
+
 async def until(engine: Engine, reached: Callable[[], Awaitable[bool]]) -> None:
     """Look again after each commit until it is so."""
     rung = asyncio.Event()

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from engine_kit import (
-    Desk,
     FastClock,
     WatchedStore,
     an_engine,
@@ -15,38 +14,20 @@ from engine_kit import (
     state_of,
     states,
     turns,
-    until,
     until_in_state,
     until_over,
     until_states,
+    with_desk,
 )
 
 from gradeq import ConflictError, Engine, Grade, Job, StoreError, StoreLockedError
-from gradeq.config import Config, ProviderSettings, StoreSettings
 from gradeq.errors import NotFoundError
 from gradeq.outcome import MAX_INTERRUPTIONS
 from gradeq.store.claims import Settlement
 from gradeq.store.orders import SubmitOrder
-from gradeq.store.rows import Event
 from gradeq.store.sqlite import SqliteStore
 
 SPEED = 200.0
-
-
-@pytest.fixture
-def desk() -> Desk:
-    return Desk()
-
-
-@pytest.fixture
-def engine(tmp_path: Any, desk: Desk) -> Engine:
-    return with_desk(tmp_path, desk)
-
-
-def with_desk(folder: Any, desk: Desk, *, concurrency: int = 2, **options: Any) -> Engine:
-    engine = an_engine(folder / "g.db", **options)
-    engine.grader("desk", concurrency=concurrency)(desk)
-    return engine
 
 
 async def counters(engine: Engine, job_id: int) -> tuple[str, int, int, int]:
@@ -296,134 +277,6 @@ async def test_an_outcome_that_cannot_be_written_holds_up_nobody(tmp_path, caplo
     assert "cannot be written" in caplog.text
 
 
-# Streams ----------------------------------------------------------------------------------------
-
-
-async def test_results_come_as_they_end_and_each_once(engine, desk):
-    async with engine:
-        batch = await engine.submit(papers(3), grader="desk")
-        results = engine.results(batch.id)
-        await desk.has(2)
-        desk.finish("p2")
-        assert (await anext(results)).id == "p2"
-        await desk.finish_all(3)
-        assert {(await anext(results)).id for _ in range(2)} == {"p1", "p3"}
-        with pytest.raises(StopAsyncIteration):
-            await anext(results)
-
-
-async def test_results_of_a_batch_that_is_over(tmp_path):
-    engine, _ = troubled(tmp_path, concurrency=200)
-    async with engine:
-        batch = await engine.submit(papers(1200), grader="own")
-        await engine.run()
-        again = [one.id async for one in engine.results(batch.id)]
-    assert len(again) == 1200
-    assert set(again) == {f"p{n}" for n in range(1, 1201)}
-
-
-async def test_results_of_cancelled_and_archived_papers_say_so(engine, desk):
-    async with engine:
-        batch = await engine.submit(papers(4), grader="desk")
-        await desk.has(2)
-        jobs = await engine.store.jobs(batch_id=batch.id)
-        await engine.archive([jobs[3].submission_id])
-        await engine.cancel(job_ids=[jobs[2].id])
-        desk.finish()
-        results = {one.id: one.reason async for one in engine.results(batch.id)}
-    assert results == {"p1": None, "p2": None, "p3": "cancelled", "p4": "archived"}
-
-
-async def test_results_outlast_events_that_were_pruned(engine, desk):
-    async with engine:
-        batch = await engine.submit(papers(3), grader="desk")
-        results = engine.results(batch.id)
-        await desk.has(2)
-        desk.finish("p1")
-        assert (await anext(results)).id == "p1"
-        await desk.finish_all(3)
-        await until_over(engine, batch.id)
-        await engine.store.prune_events(1)
-        assert {one.id async for one in results} == {"p2", "p3"}
-
-
-async def test_there_are_no_results_of_no_batch(engine):
-    async with engine:
-        with pytest.raises(NotFoundError, match="no batch 7"):
-            await anext(engine.results(7))
-
-
-async def test_who_waits_for_results_is_told_of_a_stop(engine, desk):
-    async with engine:
-        batch = await engine.submit(papers(1), grader="desk")
-        await desk.has(1)
-        waiting = asyncio.create_task(anext(engine.results(batch.id)))
-        await turns(engine, 5)
-        await engine.stop()
-        with pytest.raises(ConflictError, match="batch 1 goes on when it is opened again"):
-            await waiting
-
-
-async def test_events_come_in_order_and_may_be_replayed(engine, desk):
-    async with engine:
-        live = engine.events(after=await engine.store.last_event())
-        first = asyncio.create_task(anext(live))
-        batch = await engine.submit(papers(2), grader="desk")
-        await desk.finish_all(2)
-        await until_over(engine, batch.id)
-        seen = [await first]
-        async for event in live:
-            seen.append(event)
-            if len(_ends(seen)) == 5:
-                break
-        replayed = [event async for event in _first(len(seen), engine.events(after=0))]
-    kinds = [event.kind for event in seen]
-    assert sorted(_ends(seen)) == [
-        "batch.completed",
-        *["job.completed"] * 2,
-        *["submission.graded"] * 2,
-    ]
-    assert kinds.index("job.processing") < kinds.index("job.completed")
-    assert [event.seq for event in seen] == sorted({event.seq for event in seen})
-    assert replayed == seen
-
-
-def _ends(events: list[Event]) -> list[str]:
-    wanted = ("batch.completed", "job.completed", "submission.graded")
-    return [event.kind for event in events if event.kind in wanted]
-
-
-async def _first(count: int, events: Any) -> Any:
-    async for event in events:
-        yield event
-        count -= 1
-        if count == 0:
-            return
-
-
-async def test_events_from_now_on(engine):
-    async with engine:
-        await engine.add(papers(1))
-        past = await engine.store.last_event()
-        listening = asyncio.create_task(anext(engine.events()))
-        number = 1
-        while not listening.done():
-            number += 1
-            await engine.add(papers(1, start=number))
-        assert listening.result().seq > past
-
-
-async def test_events_end_with_the_engine(engine):
-    async with engine:
-        listening = asyncio.create_task(_all(engine.events()))
-        await turns(engine, 5)
-    assert await listening == []
-
-
-async def _all(stream: Any) -> list[Any]:
-    return [one async for one in stream]
-
-
 # Running ----------------------------------------------------------------------------------------
 
 
@@ -497,45 +350,3 @@ async def test_a_resumed_batch_is_unknown_or_goes_on(engine, desk):
         assert (paused.paused_by, paused.pause_reason) == ("Ada", "first the other class")
         await engine.resume(batch.id)
         await until_in_state(engine, batch.job_ids, "pending")
-
-
-# Configuration ----------------------------------------------------------------------------------
-
-
-async def test_an_engine_from_a_configuration_file(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "gradeq.toml").write_text(
-        '[store]\nurl = "sqlite:///class.db"\n'
-        '[provider.first]\nkind = "simulated"\nmodel = "m1"\n'
-        '[provider.second]\nkind = "simulated"\nmodel = "m2"\n'
-        '[grading]\ndefault_provider = "second"\n'
-    )
-    async with Engine.from_config("gradeq.toml") as engine:
-        assert set(engine.graders) == {"llm", "llm:first", "llm:second", "lexical"}
-        assert len(engine.pools) == 2
-    assert (tmp_path / "class.db").exists()
-
-
-async def test_an_engine_from_a_config_object(tmp_path):
-    settings = ProviderSettings(name="demo", kind="simulated", model="m")
-    config = Config(
-        store=StoreSettings(url=f"sqlite:///{tmp_path / 'g.db'}"), providers=(settings,)
-    )
-    engine = Engine.from_config(config, work=False)
-    async with engine:
-        assert set(engine.graders) == {"llm", "llm:demo", "lexical"}
-    with pytest.raises(ConflictError):
-        await engine.run()
-
-
-async def test_a_pool_state_that_cannot_be_read_does_not_stop_the_engine(tmp_path, engine, desk):
-    async with engine:
-        await engine.store.save_pool("grader:desk", {"at_ms": "yesterday"})
-    async with with_desk(tmp_path, desk) as later:
-        batch = await later.submit(papers(1), grader="desk")
-        await desk.finish_all(1)
-        await until(later, lambda: _over(later, batch.id))
-
-
-async def _over(engine: Engine, batch_id: int) -> bool:
-    return await states(engine, batch_id) == {"completed": 1}

@@ -74,7 +74,7 @@ async def test_fifty_in_flight_never_overshoot_a_batch_s_cap(tmp_path, cap):
         assert (batch.completed > 0) == (cap > 1.6)
         assert batch.completed + batch.pending == 120
         assert batch.paused_by == "gradeq"
-        assert f"cost cap of {cap:.2f} reached: " in batch.pause_reason
+        assert f"cost cap of {cap:.2f} USD reached: " in batch.pause_reason
         assert f"gradeq batch cap {batch_id} AMOUNT" in batch.pause_reason
         assert await at.engine.store.check() == []
         # Few are claimed for nothing, and no call that is not made is on record.
@@ -82,6 +82,24 @@ async def test_fifty_in_flight_never_overshoot_a_batch_s_cap(tmp_path, cap):
         assert sum(job.snoozes for job in jobs) < 200
         assert {(job.attempts, job.interruptions) for job in jobs} == {(0, 0)}
         assert batch.requests == sim.stats.requests == batch.completed
+
+
+@pytest.mark.parametrize("concurrency", [1, 20])
+async def test_most_of_a_small_cap_is_used(tmp_path, concurrency):
+    """A cap of what twenty papers cost, by a rubric that is longer than they are."""
+    rubric = f'instructions = "{"Read with care and be fair. " * 100}"\n{RUBRIC}'
+    (before := tmp_path / "before").mkdir()
+    async with simulator(latency="0.01-0.05") as sim:
+        async with priced(before, sim, rubric=rubric) as at:
+            await at.graded(essays(20, start=500))
+            cap = paid(sim)
+        provider = {"concurrency": concurrency}
+        async with priced(tmp_path, sim, rubric=rubric, provider=provider) as at:
+            batch_id = (await at.submit(essays(60), cost_cap=cap)).id
+            batch = await until_paused(at, batch_id)
+            assert batch.cost == pytest.approx(paid(sim) - cap)
+            assert 0.75 * cap < batch.cost <= cap
+            assert (batch.failed, batch.reserved_cost) == (0, 0)
 
 
 async def test_a_higher_cap_finishes_the_batch(tmp_path):
@@ -223,7 +241,7 @@ async def test_fifty_in_flight_never_overshoot_the_day_s_cap(tmp_path):
         assert 2.4 <= paid(sim) <= 4.0
         assert (spent.uncertain_cost, spent.reserved_cost) == (0, 0)
         reading = pool.reading()
-        assert reading.parked_reason.startswith("the day's cost cap of 4.00 reached: ")
+        assert reading.parked_reason.startswith("the day's cost cap of 4.00 USD reached: ")
         assert 0 < reading.wait_seconds <= 25 * 3600
         batches = [await batch_of(at, batch_id) for batch_id in ids]
         assert all(batch.paused_at is None for batch in batches)

@@ -296,6 +296,26 @@ async def test_an_entry_without_an_outcome_counts_as_an_error(nights: NightMaker
         assert "without a word" in (job.reason or "")
 
 
+async def test_what_is_tried_again_is_posted_together(nights: NightMaker) -> None:
+    """Each after a wait of its own, of half a minute at most."""
+    async with nights.open() as night:
+        batch = await night.submit(essays(8))
+        posted = await night.has_posted(1)
+        night.api.answer(posted, came=a_failure(ErrorClass.SERVER_ERROR, 500))
+        night.api.end(posted)
+
+        async def is_posted_again() -> bool:
+            return len(night.api.posts) == 2
+
+        await night.turn_until(is_posted_again, step=0.5, hours=0.1)
+        again = await night.has_posted(2)
+        assert len(again.entries) == 8
+        night.api.finish(again)
+        await night.until_over(batch.id)
+        assert len(night.api.posts) == 2
+        assert night.paid_once(8)
+
+
 async def test_results_that_break_off_are_read_again_and_used_once(nights: NightMaker) -> None:
     async with nights.open() as night:
         batch = await night.submit(essays(3))
@@ -424,6 +444,26 @@ async def test_what_may_be_somebody_else_s_is_not_cancelled(nights: NightMaker) 
         assert night.api.cancels == []
         assert len(night.api.posts) == 1
         assert night.school.sim.stats.requests == 1
+
+
+async def test_what_may_have_been_posted_may_have_cost_what_was_reserved(
+    nights: NightMaker,
+) -> None:
+    """It is waited for no more, and nobody can tell whether the provider works on it."""
+    nights.api = type(nights.api)(nights.clock, keeps_names=False)
+    async with nights.open(provider={"price_input": 1.0, "price_output": 1.0}) as night:
+        night.api.losing = a_failure(ErrorClass.TIMEOUT)
+        batch = await night.submit(essays(1), cost_cap=10.0)
+        await night.has_posted(1, is_heard=False)
+        row = await night.engine.store.batch(batch.id)
+        assert row is not None
+        held = row.reserved_cost
+        assert held > 0
+        await night.until_over(batch.id)
+        row = await night.engine.store.batch(batch.id)
+        assert row is not None
+        assert (row.uncertain_cost, row.reserved_cost) == (held, 0)
+        assert await night.engine.store.check() == []
 
 
 async def test_a_quota_that_returns_by_itself_is_waited_for(nights: NightMaker) -> None:

@@ -19,7 +19,7 @@ from gradeq import (
     Result,
     Snooze,
 )
-from gradeq.errors import InputError
+from gradeq.errors import ConfigError, ConflictError, InputError
 from gradeq.store.rows import JobRow
 
 SPEED = 200.0
@@ -287,6 +287,93 @@ async def test_papers_that_cannot_be_graded_are_told_apart(tmp_path):
         ids["out"]: "released",
         999: "not_found",
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"name": ""}, "needs a name"),
+        ({"name": lambda job: None}, "needs a name"),
+        ({"max_attempts": 0}, "max_attempts is 0; it must be 1 or more"),
+        ({"concurrency": 0}, "concurrency is 0; it must be 1 or more"),
+        ({"timeout": -1.0}, "timeout is -1; it must be above 0"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        ({"requests_per_minute": 0.0}, "requests_per_minute is 0; it must be above 0"),
+    ],
+)
+def test_what_could_never_work_is_told_where_it_is_written(options: dict[str, Any], told: str):
+    engine = Engine("never.db")
+    with pytest.raises(ConfigError, match=told):
+        engine.grader(**{"name": "own", **options})
+    assert "own" not in engine.graders
+
+
+async def test_a_grader_that_is_no_coroutine_is_told_so(tmp_path):
+    result, job = await graded(tmp_path, lambda job: Grade(1, 2), max_attempts=1)
+    assert result.reason == "the grader 'own' returned Grade at once: write it as async def"
+    assert job.state == "failed"
+
+
+async def test_a_task_that_was_cancelled_under_a_grader_is_an_error_like_others(tmp_path):
+    async def grade(_: Job) -> Grade:
+        inner = asyncio.create_task(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+        return Grade(1, 1)
+
+    result, job = await graded(tmp_path, grade, max_attempts=2)
+    assert result.reason == (
+        "the grader 'own' waited for a task that was cancelled (given up after 2 attempts)"
+    )
+    assert (job.state, job.attempts, job.interruptions) == ("failed", 2, 0)
+
+
+async def test_one_attempt_is_no_attempts(tmp_path):
+    async def grade(_: Job) -> Grade:
+        raise ValueError("no")
+
+    result, _ = await graded(tmp_path, grade, max_attempts=1)
+    assert result.reason == "the grader 'own' raised ValueError: no (given up after 1 attempt)"
+
+
+@pytest.mark.parametrize(
+    ("papers", "told"),
+    [
+        ("ab", "entry 1: str is neither a NewSubmission nor the id of a stored paper; entry 2: "),
+        ([{"id": 1}], "entry 1: dict is neither"),
+        ([True], "entry 1: bool is neither"),
+        ([NewSubmission("", "x")], "entry 1: external_id is empty"),
+        ([NewSubmission("a", "x", course="")], "entry 1: course is empty"),
+        ([NewSubmission("a", "x"), NewSubmission("b", 5)], "entry 2: text is no text but int"),
+        (["x"] * 30, "and 10 more"),
+    ],
+)
+async def test_what_is_no_paper_is_told_and_nothing_is_stored(tmp_path, papers: Any, told: str):
+    async with an_engine(tmp_path / "g.db") as engine:
+        with pytest.raises(InputError, match=told) as refused:
+            await engine.submit(papers, grader="lexical")
+        assert refused.value.problems
+        with pytest.raises(InputError):
+            await engine.add(papers)
+        assert await engine.store.assignments() == []
+
+
+async def test_papers_and_payloads_are_two_orders(tmp_path):
+    engine = an_engine(tmp_path / "g.db")
+    engine.job_kind("own")(_nothing)
+    async with engine:
+        with pytest.raises(ConflictError, match="Submit twice"):
+            await engine.submit(papers(1), payloads=[{"a": 1}], grader="own")
+
+
+async def _nothing(_: Job) -> None:
+    return None
+
+
+def test_two_providers_of_one_name_are_refused():
+    one = ProviderSettings(name="claude", kind="simulated", model="m")
+    with pytest.raises(ConfigError, match="two providers are named 'claude'"):
+        Engine("never.db", providers=[one, one])
 
 
 def test_input_errors_carry_their_problems():

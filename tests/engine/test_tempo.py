@@ -45,6 +45,17 @@ def test_what_ended_long_ago_does_not_count(clock: ManualClock) -> None:
     assert tempo.per_second(1) is None
 
 
+def test_a_pause_is_no_part_of_the_pace(clock: ManualClock) -> None:
+    tempo = Tempo(clock)
+    ended(tempo, clock, 1, 10)
+    clock.advance(100)
+    tempo.restart(1)
+    assert tempo.per_second(1) is None
+    clock.advance(2)
+    ended(tempo, clock, 1, 4)
+    assert tempo.per_second(1) == 2.0
+
+
 def test_one_long_call_counts_as_slow(clock: ManualClock) -> None:
     tempo = Tempo(clock)
     clock.advance(500)

@@ -69,13 +69,22 @@ def test_a_figure_that_most_draws_cannot_have_gets_no_interval():
 def test_many_questions_are_drawn_whole_and_few_within():
     many = Sample.of(papers(60, questions=LEAST_QUESTIONS))
     assert [len(stratum) for stratum in many.strata] == [LEAST_QUESTIONS]
-    few = Sample.of(papers(60, questions=LEAST_QUESTIONS - 1))
-    assert len(few.strata) == LEAST_QUESTIONS - 1
+    few = Sample.of(papers(60, questions=6))
+    assert len(few.strata) == 6
     for sample in (many, few):
         assert sample.n == sample.drawn(Random(3)).total() == 60
-    assert how_drawn(LEAST_QUESTIONS) == "whole questions drawn (10)"
-    assert how_drawn(3) == "papers drawn within each of 3 questions"
-    assert how_drawn(1) == "papers drawn"
+    assert how_drawn([6] * LEAST_QUESTIONS) == "whole questions drawn (10)"
+    assert how_drawn([10] * 3) == "papers drawn within each of 3 questions"
+    assert how_drawn([60]) == "papers drawn"
+
+
+def test_of_few_papers_a_question_all_are_drawn_together():
+    """Within two papers of a question half of the variance would be missing."""
+    pairs = [(f"q{n // 2}", (1.0, float(n % 2))) for n in range(18)]
+    together = estimated(Sample.of(pairs), {"exact": exact})["exact"]
+    plain = estimated(Sample.of(("", pair) for _, pair in pairs), {"exact": exact})["exact"]
+    assert (together.low, together.high) == (plain.low, plain.high)
+    assert how_drawn([2] * 9) == "papers drawn"
 
 
 def test_papers_alike_by_question_make_the_interval_wider():

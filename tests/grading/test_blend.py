@@ -15,6 +15,7 @@ from gradeq.grading.blend.odds import SUREST, TRUST, heard, level_chances
 from gradeq.grading.blend.question import MOST_LEVELS, digits, level_question
 from gradeq.grading.lexical.grader import LexicalGrader
 from gradeq.grading.lexical.judge import steps_of
+from gradeq.grading.lexical.telling import ENGLISH
 from gradeq.grading.prepared import Decided, Prepared, Unusable
 from gradeq.grading.provisional import unfit
 from gradeq.grading.rubric import CANNOT_ASSESS, Level, Rubric, parse_rubric
@@ -247,15 +248,16 @@ def test_agreement_makes_surer_and_contradiction_less_sure() -> None:
 def test_neither_side_can_be_overruled_without_end() -> None:
     """However sure a model is, it counts as 95 in 100, and half."""
     sure, surest = (
-        heard({"2": chance, "1": 1 - chance}, MET, "m").log_odds for chance in (SUREST, 1 - 1e-9)
+        heard({"2": chance, "1": 1 - chance}, MET, "m", ENGLISH).log_odds
+        for chance in (SUREST, 1 - 1e-9)
     )
     assert sure == pytest.approx(surest) == pytest.approx(TRUST * math.log(0.95 / 0.05))
-    assert heard({"2": 0.5, "1": 0.5}, MET, "m").log_odds == 0
+    assert heard({"2": 0.5, "1": 0.5}, MET, "m", ENGLISH).log_odds == 0
 
 
 def test_the_middle_level_takes_the_middle() -> None:
     steps = steps_of(a_rubric().criteria[0])
-    told = heard({"3": 0.0, "2": 1.0, "1": 0.0}, digits(steps), "m")
+    told = heard({"3": 0.0, "2": 1.0, "1": 0.0}, digits(steps), "m", ENGLISH)
     assert told.log_odds == pytest.approx(0)
 
 

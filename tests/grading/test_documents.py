@@ -44,8 +44,9 @@ def test_the_example_class() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("has_hint", [False, True])
 def test_csv_as_spreadsheets_write_it(
-    tmp_path: Path, delimiter: str, newline: str, encoding: str
+    tmp_path: Path, delimiter: str, newline: str, encoding: str, *, has_hint: bool
 ) -> None:
     rows = [
         [" ID ", "Student", "Text", "Room"],
@@ -54,7 +55,8 @@ def test_csv_as_spreadsheets_write_it(
         ["", "", "", ""],
         [],
     ]
-    data = newline.join(delimiter.join(row) for row in rows)
+    hint = [f"sep={delimiter}"] if has_hint else []
+    data = newline.join([*hint, *(delimiter.join(row) for row in rows)])
     papers = read(tmp_path, "class.csv", data.encode(encoding))
     assert papers.problems == []
     assert papers.valid == [

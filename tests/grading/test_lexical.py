@@ -166,6 +166,26 @@ def test_a_good_answer_a_half_and_a_wrong_one() -> None:
     assert wrong.score == 0
 
 
+def test_a_german_rubric_is_answered_in_german() -> None:
+    source = """
+    question = "Warum sind die meisten Blätter im Sommer grün?"
+    reference = "Das Chlorophyll wirft grünes Licht zurück."
+    criteria = [
+      { id = "gruen", description = "Wird der Farbstoff genannt?", points = 1 },
+      { id = "fehler", description = "Eine falsche Aussage?", points = -1 },
+    ]
+    """
+    grader = LexicalGrader(parse_rubric(source, "blatt.toml"))
+    grade = grader.grade("Weil Chlorophyll grünes Licht zurückwirft.")
+    assert isinstance(grade, Grade)
+    told, fault = (one.reason for one in grade.criteria)
+    assert told == (
+        "3 der 5 Schlüsselwörter der Musterantwort kommen vor: chlorophyll, grünes, licht. "
+        "Nicht gefunden: wirft, zurück."
+    )
+    assert fault.startswith("Wörter allein verraten keinen Fehler")
+
+
 def test_the_reason_and_the_quotes_say_what_was_found() -> None:
     [green, red, fault] = graded("Chlorophyll reflects light.").criteria
     assert "3 of the 3 key words of the reference: chlorophyll, reflects, light." in green.reason

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import Bucket, Limits, Signals
-from gradeq.limiter.learned import AtOnce, Headroom, RateFactor
+from gradeq.limiter.learned import AtOnce, Headroom, RateFactor, Trickle
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
 
@@ -247,3 +247,16 @@ def test_headroom_is_no_answer_to_a_limit_that_is_not_known_yet(clock: ManualClo
         clock.advance(3)
     assert seen[0] == 0.25
     assert seen[-1] > 0.4
+
+
+def test_what_trickles_through_between_two_refusals_is_the_rate() -> None:
+    trickle = Trickle()
+    trickle.answered(0)
+    assert trickle.rate(NOW) is None
+    trickle.refused(newest_seq=4, now=NOW)
+    trickle.refused(newest_seq=5, now=NOW + 10)
+    for seq in (3, 4, 5, 6):
+        trickle.answered(seq)
+    assert trickle.rate(NOW + 20) is None
+    trickle.answered(7)
+    assert trickle.rate(NOW + 30) == pytest.approx(0.1)

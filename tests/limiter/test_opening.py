@@ -8,6 +8,7 @@ import pytest
 
 from gradeq.clock import ManualClock
 from gradeq.limiter.base import LimitedBy, Limits, Signals
+from gradeq.limiter.buckets import TOLERANCE_SECONDS
 from gradeq.limiter.opening import OVER, Opening
 from gradeq.limiter.pool import Pool
 from gradeq.limiter.state import PoolState
@@ -104,3 +105,26 @@ def test_it_goes_on_where_another_process_was(clock: ManualClock) -> None:
     assert again.state().opened == 5
     assert len(start_all(again)) == 5
     assert denied(again).reason is LimitedBy.REQUESTS
+
+
+def test_whoever_waited_until_ready_finds_room(clock: ManualClock) -> None:
+    """Even where sums of floats miss the moment: a "now" without room is asked for without end."""
+    pool = a_new_pool(clock)
+    start_all(pool)
+    ready_at = pool.ready_at()
+    assert ready_at is not None
+    clock.advance(ready_at - TOLERANCE_SECONDS / 2 - clock.monotonic())
+    assert pool.ready_at() == clock.monotonic()
+    assert pool.room() == 1
+
+
+def test_after_a_refusal_that_nothing_explains_calls_go_one_by_one(clock: ManualClock) -> None:
+    """Where one is refused again, the others were not sent."""
+    pool = a_new_pool(clock, Limits())
+    for permit in start_all(pool):
+        pool.refused(permit, Signals(retry_after=1.0))
+    clock.advance(2)
+    assert len(start_all(pool)) == 1
+    assert denied(pool).reason is LimitedBy.REQUESTS
+    clock.advance(0.5)
+    assert len(start_all(pool)) == 1

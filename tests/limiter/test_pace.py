@@ -114,6 +114,39 @@ def test_a_refusal_of_one_of_few_shows_no_short_window(clock: ManualClock) -> No
     assert pool.state().most_at_once == 1
 
 
+def refused_in_spite_of_plenty(pool: Pool, clock: ManualClock) -> None:
+    clock.advance(5)
+    start_all(pool)
+    clock.advance(1.7)
+    *_, last = start_all(pool)
+    pool.refused(last, Signals(told(requests=(60, 59)).levels, retry_after=1.0))
+    clock.advance(3)
+
+
+def test_one_call_a_second_leaves_the_wire_some_time(clock: ManualClock) -> None:
+    """The second call of two that are a second apart may arrive a moment early."""
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(60, 59)))
+    refused_in_spite_of_plenty(pool, clock)
+    start_all(pool)
+    assert sent_in(pool, clock, 104.5) == 100
+    again = a_pool(clock, MANY, state=pool.state())
+    assert again.state().margin_seconds == pool.state().margin_seconds > 0
+
+
+def test_a_slow_pace_gets_slower_before_calls_at_once_are_suspected(clock: ManualClock) -> None:
+    """Of one call a second each starts within a second of another: that alone tells nothing."""
+    pool = a_pool(clock, MANY)
+    warm_up(pool, clock, told(requests=(60, 59)))
+    for _ in range(5):
+        refused_in_spite_of_plenty(pool, clock)
+        assert pool.state().most_at_once is None
+    assert pool.state().margin_seconds > 0.5
+    refused_in_spite_of_plenty(pool, clock)
+    assert pool.state().most_at_once is not None
+    assert pool.state().margin_seconds < 0.05
+
+
 def test_the_short_window_is_remembered(clock: ManualClock) -> None:
     pool = a_pool(clock, MANY)
     warm_up(pool, clock, told(requests=(600, 500)))

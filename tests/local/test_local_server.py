@@ -93,6 +93,20 @@ async def test_a_killed_server_is_started_again_and_costs_no_attempt(tmp_path: P
     assert len(papers) <= 31, "only the one that was on its way is asked again"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process for a while")
+async def test_a_server_that_is_stuck_is_ended_and_started_again(tmp_path: Path):
+    model = a_model(tmp_path)
+    async with a_class(tmp_path, model, timeout_seconds=2) as at:
+        await at.graded(TEXTS[:1])
+        first = running(model, tmp_path).pid
+        os.kill(first, signal.SIGSTOP)
+        batch = await at.submit(TEXTS[1:2])
+        assert [one.status for one in await at.results(batch.id)] == ["graded"]
+        assert [row.attempts for row in await at.jobs(batch.id)] == [1], "the call that was lost"
+        assert running(model, tmp_path).pid != first
+    assert not is_alive(first)
+
+
 async def test_a_server_that_dies_again_and_again_parks_with_the_reason(tmp_path: Path):
     model = a_model(tmp_path, "die on bomb")
     async with a_class(tmp_path, model) as at:
@@ -165,6 +179,34 @@ async def test_a_killed_gradeq_leaves_no_server_behind(tmp_path: Path):
         process.wait()
     await until(lambda: not is_alive(server.pid), "the end of the server")
     assert running(model, tmp_path) is None
+
+
+async def test_nor_one_that_is_still_writing_an_answer(tmp_path: Path):
+    model = a_model(tmp_path)
+    model.with_suffix(".hold").touch()
+    script = Path(__file__).with_name("local_process.py")
+    process = subprocess.Popen([sys.executable, script, tmp_path, model, LIBRARY])
+    try:
+        server = await until(lambda: asked(model) and running(model, tmp_path), "a question")
+    finally:
+        process.kill()
+        process.wait()
+    await until(lambda: not is_alive(server.pid), "the end of the server")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+async def test_nor_one_that_is_still_loading(tmp_path: Path):
+    model = a_model(tmp_path)
+    model.with_suffix(".wait").touch()
+    script = Path(__file__).with_name("local_process.py")
+    process = subprocess.Popen([sys.executable, script, tmp_path, model, LIBRARY])
+    try:
+        server = await until(lambda: running(model, tmp_path), "a server")
+        await until(model.with_suffix(".loading").exists, "loading")
+    finally:
+        process.kill()
+        process.wait()
+    await until(lambda: not is_alive(server.pid), "the end of the server")
 
 
 async def test_a_stale_notice_of_a_dead_server_misleads_nobody(tmp_path: Path):

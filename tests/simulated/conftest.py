@@ -38,7 +38,7 @@ async def claude() -> AsyncIterator[Callable[..., anthropic.AsyncAnthropic]]:
     async with contextlib.AsyncExitStack() as stack:
 
         def client(simulator: Simulator, **options: Any) -> anthropic.AsyncAnthropic:
-            options = {"api_key": KEY, "max_retries": 0, "timeout": 10.0} | options
+            options = {"api_key": KEY, "max_retries": 0, "timeout": 30.0} | options
             made = anthropic.AsyncAnthropic(
                 base_url=simulator.url, _strict_response_validation=True, **options
             )
@@ -54,7 +54,7 @@ async def gpt() -> AsyncIterator[Callable[..., openai.AsyncOpenAI]]:
     async with contextlib.AsyncExitStack() as stack:
 
         def client(simulator: Simulator, **options: Any) -> openai.AsyncOpenAI:
-            options = {"api_key": KEY, "max_retries": 0, "timeout": 10.0} | options
+            options = {"api_key": KEY, "max_retries": 0, "timeout": 30.0} | options
             made = openai.AsyncOpenAI(
                 base_url=f"{simulator.url}/v1", _strict_response_validation=True, **options
             )
@@ -73,7 +73,7 @@ async def gemini() -> AsyncIterator[Callable[..., genai.client.AsyncClient]]:
     async with contextlib.AsyncExitStack() as stack:
 
         async def client(
-            simulator: Simulator, *, key: str = KEY, version: str | None = None, timeout: float = 10
+            simulator: Simulator, *, key: str = KEY, version: str | None = None, timeout: float = 30
         ) -> genai.client.AsyncClient:
             http = await stack.enter_async_context(httpx.AsyncClient())
             options = genai_types.HttpOptions(

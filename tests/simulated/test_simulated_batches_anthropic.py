@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from typing import Any
@@ -212,9 +213,11 @@ async def test_a_batch_can_be_accepted_and_its_answer_lost(
     simulate, claude, anthropic_request, fault
 ):
     simulator = await simulate(fail=fault)
-    client = claude(simulator, timeout=0.5)
+    client = claude(simulator, timeout=anthropic.Timeout(30.0, read=0.5))
     with pytest.raises(anthropic.APIConnectionError):
         await client.messages.batches.create(requests=entries(anthropic_request, 2))
+    while not simulator.stats.batches:
+        await asyncio.sleep(0)
     simulator.change(fail="")
     [found] = (await claude(simulator).messages.batches.list()).data
     assert found.request_counts.processing == 2

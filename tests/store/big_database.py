@@ -27,10 +27,12 @@ SELECT 1 + i % 20, 'paper ' || i, 'student ' || i,
        CASE WHEN i > :open AND i % 2 = 0 AND i % 20 THEN 'Ms Lee' END, 1, 1 FROM n;
 INSERT INTO papers SELECT id, 1, 'An essay.', printf('%064d', id), 1 FROM submissions;
 
-INSERT INTO batches (grader, pool, owner_id, rubric_id, idempotency_key, priority, created_at,
-                     updated_at, started_at, finished_at, total)
-SELECT 'llm', 'anthropic', 1 + i % 20, 1 + i % 20, 'order ' || i, 1 + i % 10, 1, 1, 1,
+INSERT INTO batches (grader, pool, owner_id, rubric_id, priority, created_at, updated_at,
+                     started_at, finished_at, total)
+SELECT 'llm', 'anthropic', 1 + i % 20, 1 + i % 20, 1 + i % 10, 1, 1, 1,
        1, 0 FROM n WHERE i <= (:rows + 499) / 500;
+INSERT INTO order_keys (owner_id, key, grader, batch_id, ordered_at)
+SELECT owner_id, 'order ' || id, grader, id, created_at FROM batches;
 INSERT INTO jobs (batch_id, grader, submission_id, assignment_id, state, waiting, run_at, error,
                   reason, lease, lease_until, created_at, finished_at, updated_at)
 SELECT 1 + (i - 1) / 500, 'llm', i, 1 + i % 20,

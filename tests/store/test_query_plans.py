@@ -130,7 +130,7 @@ def test_lists_in_order_sort_nothing(conn: sqlite3.Connection) -> None:
 
 def test_lists_and_charts_open_no_grade(conn: sqlite3.Connection) -> None:
     """A grade's row is as long as what the model wrote."""
-    for name in ("submissions_ids_by_score", "batch_scores", "candidates"):
+    for name in ("submissions_ids_by_score", "batch_scores", "obstacles"):
         seen = [step for step in plan(conn, QUERIES[name]) if re.search(r"\bg\b|grades", step)]
         assert seen, name
         assert all("COVERING INDEX" in step or "grades_looked_at" in step for step in seen), name

@@ -17,8 +17,9 @@ INSERT INTO assignments (course, name) VALUES ('biology', 'essay'), ('biology', 
 INSERT INTO submissions (assignment_id, external_id, student, status, created_at, updated_at)
 VALUES (1, 'ann', '', 'submitted', 1, 1), (1, 'bob', '', 'submitted', 1, 1);
 INSERT INTO papers SELECT id, 1, '', printf('%064d', 0), 1 FROM submissions;
-INSERT INTO batches (grader, pool, owner_id, idempotency_key, created_at, updated_at, started_at)
-VALUES ('llm', 'claude', 1, 'hw3', 1, 1, 1);
+INSERT INTO batches (grader, pool, owner_id, created_at, updated_at, started_at)
+VALUES ('llm', 'claude', 1, 1, 1, 1);
+INSERT INTO order_keys (owner_id, key, grader, batch_id, ordered_at) VALUES (1, 'hw3', 'llm', 1, 1);
 INSERT INTO jobs (batch_id, grader, submission_id, assignment_id, run_at, created_at, updated_at)
 VALUES (1, 'llm', 1, 1, 1, 1, 1), (1, 'llm', 2, 1, 1, 1, 1);
 UPDATE jobs SET state = 'processing', lease = 'x', lease_until = 9 WHERE id = 1;
@@ -209,8 +210,8 @@ REFUSED: list[tuple[str, str, str, str]] = [
     (
         "one order twice",
         "",
-        f"{_BATCH} idempotency_key) VALUES ('x', 'y', 1, 1, 1, 'hw3')",
-        "UNIQUE.*idempotency_key",
+        "INSERT INTO order_keys VALUES (1, 'hw3', 'llm', NULL, 2)",
+        "UNIQUE.*key",
     ),
     ("paused by nobody", "", "UPDATE batches SET paused_at = 1", "paused_by"),
     ("a reason without a pause", "", "UPDATE batches SET pause_reason = 'x'", "pause_reason"),

@@ -7,7 +7,20 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from assignment_kit import BLANK, PAGE, get, graded, hidden, jobs, many, papers, post, states, told
+from assignment_kit import (
+    BLANK,
+    PAGE,
+    confirmed,
+    get,
+    graded,
+    hidden,
+    jobs,
+    many,
+    papers,
+    post,
+    states,
+    told,
+)
 from starlette.requests import Request
 from web_kit import (
     ESSAY,
@@ -102,7 +115,9 @@ async def test_a_batch_of_another_assignment_cannot_be_steered(resting: Service)
     [theirs] = await resting.add("x", course="chemistry")
     await resting.grade(submission_ids=[theirs], grader="desk")
     for what in ("pause", "resume", "cancel"):
-        assert (await post(resting, f"batches/1/{what}")).status_code == 404
+        answer = await post(resting, f"batches/1/{what}", tab="graded", page="2")
+        assert told(answer).startswith("That batch is over, or belongs to another assignment")
+        assert "tab=graded&page=2" in answer.headers["location"]
     assert (await resting.get("/api/batches/1"))["status"] == "pending"
 
 
@@ -134,11 +149,36 @@ async def test_a_batch_with_papers_of_others_is_not_steered(tmp_path: Path, desk
         for what in ("pause", "cancel"):
             place = f"/courses/chemistry/assignments/acids/batches/{batch.id}/{what}"
             answer = await client.post(place, data={"by": "Ms Lee"})
-            assert answer.status_code == 404
-            assert "papers of other courses" in answer.text
+            assert "has+papers+of+other+courses" in answer.headers["location"]
         row = await engine.store.batch(batch.id)
         assert row is not None
         assert (row.paused_at, row.cancelled) == (None, 0)
+
+
+async def test_an_act_leads_back_to_the_same_page_of_the_same_list(resting: Service) -> None:
+    ids = await many(resting, 120)
+    seen = {"tab": "submitted", "find": "student", "sort": "-student", "page": "3"}
+    page = await get(resting, **seen)
+    assert hidden(page, "page") == "3"
+    answers = [
+        await post(resting, "archive", paper=ids[:1], **seen),
+        await post(resting, "batches/9/pause", **seen),
+        await post(resting, "grade", **seen),
+        await post(resting, "order", papers=str(ids[5]), way="now:desk", **seen),
+    ]
+    for answer in answers:
+        assert "find=student&sort=-student&page=3&told=" in answer.headers["location"]
+    assert f"{PAGE}?find=student&amp;sort=-student&amp;page=3" in await confirmed(
+        resting, paper=ids[7:8], **seen
+    )
+
+
+async def test_a_reason_without_other_words_quotes_nothing(resting: Service) -> None:
+    await resting.grade(submission_ids=await resting.add("x"), grader="desk")
+    await post(resting, "batches/1/cancel")
+    page = await get(resting)
+    assert "It was cancelled." in page
+    assert "<q" not in page
 
 
 async def test_a_release_carries_a_name(service: Service) -> None:
@@ -229,7 +269,8 @@ async def test_a_batch_is_paused_resumed_and_cancelled(resting: Service) -> None
     page = await get(resting)
     assert 'id="running"' not in page
     assert states(page) == ["stayed"] * 3
-    assert (await post(resting, "batches/1/resume")).status_code == 404
+    answer = await post(resting, "batches/1/resume")
+    assert told(answer).startswith("That batch is over")
 
 
 async def test_german_is_whole(resting: Service) -> None:

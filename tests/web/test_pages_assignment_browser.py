@@ -100,6 +100,36 @@ async def test_ticks_outlive_refreshes_and_pages(
     assert browsed.complaints == []
 
 
+async def test_ticks_are_there_on_the_way_back_until_something_is_done(
+    resting: Service, browser: playwright.Browser
+) -> None:
+    ids = await many(resting, 60)
+    browsed = await opened(resting, browser)
+    page = browsed.page
+    await page.check(f"#paper-{ids[3]}")
+    await page.click("#page-next")
+    await page.check(f"#paper-{ids[53]}")
+    await page.go_back()
+    await browsed.shows(".pager span", "Page 1 of 2")
+    await browsed.shows("#chosen", "2 chosen")
+    # What stood where the ticked paper stands is another paper after this.
+    await resting.engine.archive([ids[0]])
+    await page.reload()
+    await browsed.shows("#chosen", "2 chosen")
+    assert await page.locator(f"#paper-{ids[3]}").is_checked()
+    await ticked(browsed, 1)
+    await page.get_by_role("button", name="Grade with AI").click()
+    await page.get_by_role("link", name="Back to the papers").click()
+    await browsed.shows("#chosen", "2 chosen")
+    await page.get_by_role("button", name="Archive").click()
+    await browsed.shows("#told", "2 papers are archived.")
+    await browsed.shows("#chosen", "")
+    await page.reload()
+    await ticked(browsed, 0)
+    await browsed.shows("#chosen", "")
+    assert browsed.complaints == []
+
+
 def is_refresh(request: Any) -> bool:
     return "hx-request" in request.headers and "hx-boosted" not in request.headers
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,8 @@ from web_kit import (
 )
 
 from gradeq import Grade
+from gradeq.grading.normalise import is_blank, normalise
+from gradeq.store.sqlite.papers import has_words
 
 
 async def test_what_will_not_be_graded_is_told_with_the_reason(
@@ -145,3 +149,56 @@ async def test_what_a_colleague_had_graded_meanwhile_is_not_graded_again(service
     answer = await post(service, "order", **second)
     assert told(answer).startswith("Nothing was queued: these papers")
     assert [len(await service.engine.store.grades(one)) for one in ids] == [1, 1, 1]
+
+
+async def test_of_two_who_order_the_same_at_once_each_is_told_the_truth(resting: Service) -> None:
+    """Both have the confirmation before them; some papers only one of them chose."""
+    ids = await many(resting, 5)
+    forms = []
+    for chosen, by in ((ids[:3], "Ms Lee"), (ids, "Mr May")):
+        page = await confirmed(resting, paper=chosen)
+        forms.append({name: hidden(page, name) for name in ("papers", "key")} | {"by": by})
+    answers = []
+    for form in forms:
+        # Two browsers: neither knows whose name the other sent.
+        resting.client.cookies.clear()
+        answers.append(await post(resting, "order", **form, way="now:desk"))
+    assert told(answers[0]).startswith("3 papers are queued.")
+    assert told(answers[1]).startswith("2 papers are queued.")
+    assert told(answers[1]).endswith("3 papers were queued already by Ms Lee.")
+    # The same click again is told the same, another confirmation that nothing is left.
+    again = await post(resting, "order", **forms[1], way="now:desk")
+    assert told(again) == told(answers[1])
+    late = await post(resting, "order", **{**forms[1], "key": "late"}, way="now:desk")
+    assert told(late) == (
+        "Nothing new was queued. 3 papers were queued already by Ms Lee. "
+        "2 papers were queued already by an earlier order of yours."
+    )
+    totals = [one["total"] for one in (await resting.get("/api/batches"))["batches"]]
+    assert totals == [2, 3]
+
+
+async def test_orders_at_the_same_moment_leave_no_empty_batch(resting: Service) -> None:
+    ids = await many(resting, 40)
+    page = await confirmed(resting, paper=ids)
+    form = {"papers": hidden(page, "papers"), "way": "now:desk"}
+    people = ("Ms Lee", "Mr May", "Ms Ode")
+    answers = await asyncio.gather(
+        *(post(resting, "order", **form, key=f"order of {one}", by=one) for one in people)
+    )
+    said = sorted(told(one).split(".")[0] for one in answers)
+    assert said == ["40 papers are queued", "Nothing new was queued", "Nothing new was queued"]
+    [batch] = (await resting.get("/api/batches"))["batches"]
+    assert batch["total"] == 40
+    assert (
+        sum(f"40 papers were queued already by {batch['owner']}." in told(a) for a in answers) == 2
+    )
+
+
+def test_no_text_is_taken_for_written_whose_reader_sees_nothing() -> None:
+    """The store may not ask the graders; so each letter that there is must agree with them."""
+    letters = filter(str.isalnum, map(chr, range(sys.maxunicode + 1)))
+    told = [one for one in letters if has_words(one) and is_blank(normalise(one))]
+    assert told == []
+    assert not has_words("\u3164")
+    assert has_words(" \n字")

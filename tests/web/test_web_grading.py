@@ -165,8 +165,24 @@ async def test_the_same_key_answers_the_same_batch(resting: Service) -> None:
     first, again = await resting.grade(**order), await resting.grade(**order)
     assert again == {**first, "created": 0}
     other = await resting.grade(**order, owner="someone else")
-    assert other["batch_id"] != first["batch_id"]
+    assert other["batch_id"] is None
     assert other["task_ids"] == first["task_ids"]
+
+
+async def test_papers_that_are_queued_already_are_told_with_their_batch(resting: Service) -> None:
+    ids = await resting.add(ESSAY, ESSAY, ESSAY)
+    first = await resting.grade(submission_ids=ids[:2], grader="desk", owner="ms-lee")
+    assert first["already_queued"] == []
+    order = {"submission_ids": ids, "grader": "desk", "owner": "mr-may", "idempotency_key": "x"}
+    already = [{"batch_id": first["batch_id"], "owner": "ms-lee", "papers": 2}]
+    for created in (1, 0):
+        second = await resting.grade(**order)
+        assert (second["created"], second["already_queued"]) == (created, already)
+        assert second["task_ids"][:2] == first["task_ids"]
+    third = await resting.grade(submission_ids=ids, grader="desk")
+    assert (third["batch_id"], third["created"], len(third["task_ids"])) == (None, 0, 3)
+    assert sum(one["papers"] for one in third["already_queued"]) == 3
+    assert len((await resting.get("/api/batches"))["batches"]) == 2
 
 
 async def test_priority_owner_and_deadline_reach_the_batch(resting: Service) -> None:

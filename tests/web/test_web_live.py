@@ -161,6 +161,21 @@ async def test_a_refused_refresh_says_that_the_page_is_old(
     await browsed.is_live()
 
 
+async def test_a_page_that_is_signed_out_says_so(
+    shared: tuple[Service, Feed], browser: playwright.Browser
+) -> None:
+    service, _ = shared
+    await service.add(ESSAY)
+    browsed = await opened(browser, service.url)
+    await browsed.is_live()
+    await browsed.page.route(f"{service.url}/", lambda route: route.fulfill(status=401))
+    await service.add(ESSAY, first=2)
+    await browsed.shows("#live", "You are signed out; this may be old")
+    await browsed.page.unroute(f"{service.url}/")
+    await service.add(ESSAY, first=3)
+    await browsed.is_live()
+
+
 async def test_after_a_time_without_network_it_goes_on(
     shared: tuple[Service, Feed], browser: playwright.Browser
 ) -> None:

@@ -33,15 +33,24 @@ async def capped(service: Service, count: int, **order: Any) -> dict[str, Any]:
     )
 
 
+async def test_amounts_are_in_the_currency_of_the_day(tmp_path: Path) -> None:
+    async with serving(make_engine(tmp_path, providers=[PRICED], currency="CHF")) as service:
+        await service.put_rubric()
+        batch = await capped(service, 30, max_cost=2.0)
+        assert "cost cap of 2.00 CHF reached" in batch["pause_reason"]
+        for path in ("/api/queue", "/api/stats"):
+            assert (await service.get(path))["today"]["currency"] == "CHF"
+
+
 async def test_a_batch_with_a_cap_says_why_it_is_paused(priced: Service) -> None:
     batch = await capped(priced, 30, max_cost=2.0)
     assert (batch["status"], batch["limited_by"]) == ("paused", "paused")
     assert 0 < batch["cost"] <= batch["cost_cap"] == 2.0
     assert (batch["uncertain_cost"], batch["reserved_cost"]) == (0, 0)
-    assert "cost cap of 2.00 reached" in batch["pause_reason"]
+    assert "cost cap of 2.00 USD reached" in batch["pause_reason"]
     job = (await priced.get(f"/api/batches/{batch['id']}/jobs", status="pending"))["jobs"][-1]
     waiting = (await priced.get(f"/api/jobs/{job['id']}"))["waiting"]
-    assert "cost cap of 2.00 reached" in waiting["pause_reason"]
+    assert "cost cap of 2.00 USD reached" in waiting["pause_reason"]
 
 
 async def test_a_higher_cap_and_resuming_finish_it(priced: Service) -> None:

@@ -259,6 +259,28 @@ async def test_a_host_that_stops_is_not_held_up_by_a_stream(tmp_path: Path) -> N
     assert not engine.is_open
 
 
+async def test_the_description_says_where_the_service_is_mounted(tmp_path: Path) -> None:
+    engine = make_engine(tmp_path, work=False)
+    app = Starlette(
+        routes=[Mount("/a b/grading", create_app(engine)), Mount("/", create_app(engine))],
+        lifespan=engine.lifespan,
+    )
+    async with served_app(app) as (client, _):
+        below = (await client.get("/a%20b/grading/openapi.json")).json()
+        alone = (await client.get("/openapi.json")).json()
+    assert below["servers"] == [{"url": "/a%20b/grading"}]
+    assert "servers" not in alone
+
+
+async def test_a_port_that_is_taken_is_told_plainly(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError) as refused:
+            await serve(make_engine(tmp_path, work=False), port=port)
+    told = f"cannot listen on 127.0.0.1 port {port} (Address already in use); nothing was started."
+    assert str(refused.value).startswith(told)
+
+
 async def test_a_whole_application_opens_its_engine_itself(tmp_path: Path) -> None:
     engine = make_engine(tmp_path, work=False)
     async with served_app(create_app(engine, owns_engine=True)) as (client, _):

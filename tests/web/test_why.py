@@ -70,8 +70,8 @@ def test_every_limit_is_told_in_words_and_figures(words: Wording) -> None:
 TOLD: list[tuple[dict[str, Any], str, str]] = [
     (
         {},
-        "8,950 of 9,000 used in the last minute; 3 would suffice",
-        "8.950 von 9.000 in der letzten Minute verbraucht; 3 würden reichen",
+        "8,950 of 9,000 used in the last minute; 3 calls at a time would suffice",
+        "8.950 von 9.000 in der letzten Minute verbraucht; 3 Aufrufe gleichzeitig würden reichen",
     ),
     (
         {"limited_by": LimitedBy.REQUESTS, "concurrency_needed": None},

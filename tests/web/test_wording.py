@@ -131,6 +131,8 @@ def test_amounts_are_in_the_configured_currency() -> None:
     assert told == {"en": "€1,234.50", "de": "1.234,50 €"}
     odd = {one.language: one.money(0.0123).replace("\xa0", " ") for one in Languages("CHF")}
     assert odd == {"en": "CHF 0.0123", "de": "0,0123 CHF"}
+    small = {one.language: one.money(0.00043).replace("\xa0", " ") for one in Languages("CHF")}
+    assert small == {"en": "CHF 0.00043", "de": "0,00043 CHF"}
 
 
 def test_moments_are_in_the_zone_of_this_machine(

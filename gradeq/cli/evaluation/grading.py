@@ -11,12 +11,13 @@ from gradeq.cli.providers import SIMULATED, default_provider
 from gradeq.cli.stores import result_pages
 from gradeq.config import Config, ProviderSettings
 from gradeq.engine import Engine
-from gradeq.errors import ConfigError
+from gradeq.errors import ConfigError, NoReferenceError
 from gradeq.evaluation.baselines import length, overlap
 from gradeq.evaluation.labelled import SCORE, LabelledPaper
 from gradeq.evaluation.people import Judgements, Measure, summed
 from gradeq.evaluation.questions import Task
 from gradeq.evaluation.runs import Outcome
+from gradeq.grading.provisional import unfit
 from gradeq.model import BLEND_GRADER, DEFAULT_GRADER, Grade, is_blend
 from gradeq.orders import When
 from gradeq.results import why_ungraded
@@ -55,9 +56,12 @@ class Grading:
     when: When = "now"
 
     async def plan(self, engine: Engine) -> Plan:
-        """Raises ConfigError for a database with other work, NotFoundError for no such grader."""
+        """Raises ConfigError for a database with other work, NotFoundError for no such grader,
+        NoReferenceError for a question that it cannot grade."""
         await _refuse_other_work(engine)
         engine.about(self.who.grader)
+        for task in self.tasks:
+            _refuse_unfit(self.who.grader, task)
         return merged([await self._planned(engine, task) for task in self.tasks])
 
     async def _planned(self, engine: Engine, task: Task) -> Plan:
@@ -129,6 +133,15 @@ def _fingerprint(who: Who, task: Task) -> str:
     """Other work has another one, so that nothing of one run replaces that of another."""
     said = repr((who.grader, who.model, who.simulated, task.name, task.rubric.sha256))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _refuse_unfit(grader: str, task: Task) -> None:
+    if (why := unfit(grader, task.rubric)) is not None:
+        raise NoReferenceError(
+            f"{task.name}: the grader {grader!r} cannot grade by this rubric: {why}; nothing was "
+            "queued. Give it a reference answer or key points, leave these papers out, or grade "
+            "with a model"
+        )
 
 
 async def _refuse_other_work(engine: Engine) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jinja2
 
+from gradeq.cli import say
 from gradeq.cli.evaluation.forest import Forest, forest
 from gradeq.cli.evaluation.grading import Graded
 from gradeq.cli.evaluation.told import chance_told
@@ -17,7 +18,7 @@ from gradeq.errors import ConfigError
 from gradeq.evaluation.compare import Comparison
 from gradeq.evaluation.people import Measure
 from gradeq.evaluation.runs import Outcome, Run
-from gradeq.evaluation.summary import Summary, by_grader, by_person
+from gradeq.evaluation.summary import Summary, by_grader, by_person, papers_in
 from gradeq.web.pages.plots import Chart, Tick, chart
 
 _HERE = Path(__file__).parent
@@ -69,7 +70,14 @@ def page(summary: Summary, comparison: Comparison | None, papers: Sequence[Grade
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(NAMES=NAMES, told=told, share=share, chance_told=chance_told)
+    environment.globals.update(
+        NAMES=NAMES,
+        told=told,
+        share=share,
+        chance_told=chance_told,
+        counted=say.counted,
+        papers_in=papers_in,
+    )
     far = list(_far(summary.run, papers))
     drawn = _differences(summary.run)
     return environment.get_template("page.html").render(

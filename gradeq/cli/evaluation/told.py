@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from gradeq.cli import say
@@ -11,12 +12,13 @@ from gradeq.evaluation.bootstrap import Figure
 from gradeq.evaluation.compare import Change, Comparison
 from gradeq.evaluation.confidence import ByConfidence
 from gradeq.evaluation.runs import Run
-from gradeq.evaluation.summary import Confusion, Line, Marked, Summary
+from gradeq.evaluation.summary import Confusion, Line, Marked, Summary, papers_in
 
 _BESIDE = 3
 _MOST_COLUMNS = 7
 _OF_CRITERIA = ("exact", "qwk", "bias")
 _NAMED = 5
+_LONGEST_NAME = 60
 
 
 def report_lines(summary: Summary, comparison: Comparison | None) -> Iterator[str]:
@@ -50,6 +52,7 @@ def as_json_line(
         **_as_json(summary.headline),
         "ungraded": summary.ungraded_count,
         "cost": round(summary.cost, 6),
+        "currency": run.header.currency,
         "seconds": told["seconds"],
         "seconds_per_paper": summary.call_seconds,
         "requests": told["requests"],
@@ -61,7 +64,11 @@ def as_json_line(
         "measure": run.headline.name,
         "lines": {line.title: _as_json(line.figures) for line in summary.lines[1:]},
         "criteria": {
-            one.measure.name: {**_as_json(one.figures), "unassessed": one.unassessed}
+            one.measure.name: {
+                **_as_json(one.figures),
+                "unassessed": one.unassessed,
+                "people": {line.title: _as_json(line.figures) for line in one.people},
+            }
             for one in summary.confusions
         },
         "flags": {
@@ -188,9 +195,15 @@ def _questions(summary: Summary) -> Iterator[str]:
         ordered = sorted(known, key=lambda one: one.exact.value or 0.0)
         worst, best = ordered[0], ordered[-1]
         yield (
-            f"  By question: exact from {share(worst.exact.value)} ({worst.name}) "
-            f"to {share(best.exact.value)} ({best.name})"
+            f"  By question: exact from {share(worst.exact.value)} ({_short(worst.name)}) "
+            f"to {share(best.exact.value)} ({_short(best.name)})"
         )
+
+
+def _short(name: str) -> str:
+    """A question may be named by all of its words."""
+    shown = "".join(one if one.isprintable() else " " for one in name)
+    return shorten(shown, _LONGEST_NAME, placeholder=" …")
 
 
 def _some(run: Run, changes: Sequence[Change]) -> str:
@@ -206,7 +219,7 @@ def _some(run: Run, changes: Sequence[Change]) -> str:
 def _as_json(figures: Mapping[str, Figure]) -> dict[str, Any]:
     """Numbers, null where undefined; `intervals` and `undefined` by name."""
     return {
-        "n": next((one.n for one in figures.values()), 0),
+        "n": papers_in(figures),
         **{name: _rounded(one.value) for name, one in figures.items()},
         "intervals": {
             name: [_rounded(one.low), _rounded(one.high)]
@@ -227,7 +240,7 @@ def _number(figure: Figure | None) -> dict[str, Any] | None:
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)
+    return None if value is None else round(value, 6) + 0.0  # never -0.0
 
 
 def _sure_json(found: ByConfidence) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def spent(summary: Summary) -> str:
     each = summary.call_seconds
     paper = "" if each is None else f"; {_seconds(each)} a paper (median)"
     return (
-        f"cost {money.told(summary.cost)}{paper}; "
+        f"cost {money.told(summary.cost, summary.run.header.currency)}{paper}; "
         f"this run took {_seconds(summary.run.header.spent_seconds)}"
     )
 

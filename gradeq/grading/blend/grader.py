@@ -60,7 +60,9 @@ class BlendGrader:
         chances = level_chances(tokens, asked)
         if chances is None:
             return Unusable("the answer is not one of the levels' numbers for each criterion")
-        said = {id: heard(told, asked[id], self._model) for id, told in chances.items()}
+        said = {
+            id: heard(told, asked[id], self._model, words.telling) for id, told in chances.items()
+        }
         grade = words.grade(prepared.paper, said)
         if isinstance(grade, Decided):
             return Unusable(grade.reason, ErrorClass.REJECTED)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from gradeq.grading.lexical.judge import Heard, value_of
+from gradeq.grading.lexical.telling import Telling
 from gradeq.grading.rubric import Level
 from gradeq.providers.logprobs import SpokenToken
 
@@ -52,14 +53,17 @@ def level_chances(
     }
 
 
-def heard(chances: Mapping[str, float], levels: Mapping[str, Level], model: str) -> Heard:
+def heard(
+    chances: Mapping[str, float], levels: Mapping[str, Level], model: str, telling: Telling
+) -> Heard:
     """The expected share of the best level's points as log-odds, half believed."""
     steps = list(levels.values())
     share = math.fsum(chances[digit] * value_of(one, steps) for digit, one in levels.items())
     share = min(max(share, 1 - SUREST), SUREST)
     told = ", ".join(f"{one.name} {chances[digit]:.0%}" for digit, one in levels.items())
-    remark = f"The model {model} finds probable: {told}."
-    return Heard(TRUST * math.log(share / (1 - share)), remark)
+    return Heard(
+        TRUST * math.log(share / (1 - share)), telling.model.format(model=model, told=told)
+    )
 
 
 def _at(tokens: Sequence[SpokenToken], place: int) -> Mapping[str, float]:

@@ -9,6 +9,7 @@ from gradeq.grading.evidence import Parrots
 from gradeq.grading.lexical.gaming import Copies, is_word_list
 from gradeq.grading.lexical.judge import Heard, Judge, Verdict, can_judge, shared_out
 from gradeq.grading.lexical.likeness import Weights
+from gradeq.grading.lexical.telling import telling_of
 from gradeq.grading.lexical.words import Word, sentences_of, words_of
 from gradeq.grading.mapped import Mapped
 from gradeq.grading.normalise import is_blank, normalise
@@ -49,8 +50,9 @@ class LexicalGrader:
         self._copies = Copies(rubric)
         shares = shared_out(points, rubric.criteria)
         graded = (*rubric.examples, *examples)
+        self.telling = telling_of(rubric)
         self._judges = {
-            criterion.id: Judge(criterion, share, self._weights, graded)
+            criterion.id: Judge(criterion, share, self._weights, graded, self.telling)
             for criterion, share in zip(rubric.criteria, shares, strict=True)
             if can_judge(criterion)
         }
@@ -105,8 +107,7 @@ class LexicalGrader:
     ) -> CriterionGrade:
         verdict = verdicts.get(criterion.id)
         if verdict is None:
-            told = "Words alone cannot tell a fault: read the paper and choose a level."
-            return CriterionGrade(criterion.id, CANNOT_ASSESS, None, told)
+            return CriterionGrade(criterion.id, CANNOT_ASSESS, None, self.telling.no_fault)
         return CriterionGrade(
             id=criterion.id,
             level=verdict.level.name,

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gradeq.grading.lexical.calibration import Calibration, Graded, chances
-from gradeq.grading.lexical.likeness import Likeness, Target, Weights
+from gradeq.grading.lexical.likeness import Target, Weights
+from gradeq.grading.lexical.telling import Telling
 from gradeq.grading.lexical.words import stems_of, words_of
 from gradeq.grading.rubric import Criterion, Example, Level
-
-_MOST_NAMED = 6
-"""Words that a reason names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,10 @@ class Judge:
         points: Sequence[str],
         weights: Weights,
         examples: Sequence[Example],
+        telling: Telling,
     ) -> None:
         self._weights = weights
+        self._telling = telling
         self._target = Target(points, weights)
         self.steps = steps_of(criterion)
         values = {level.name: value_of(level, self.steps) for level in criterion.levels}
@@ -66,7 +66,7 @@ class Judge:
         odds += heard.log_odds if heard else 0.0
         told = chances(odds, values)
         best = max(range(len(told)), key=told.__getitem__)
-        reason = _reason(text, likeness, self._target.key_words, self.graded)
+        reason = self._telling.reason(text, likeness, self._target.key_words, self.graded)
         reason = f"{reason} {heard.remark}" if heard else reason
         return Verdict(self.steps[best], told[best], reason, likeness.found)
 
@@ -109,22 +109,3 @@ def value_of(level: Level, steps: Sequence[Level]) -> float:
     """From 0 (lowest) to 1 (best), by the points."""
     best, lowest = steps[0].points, steps[-1].points
     return (level.points - lowest) / (best - lowest)
-
-
-def _reason(text: str, likeness: Likeness, key_words: int, graded: int) -> str:
-    found = list(dict.fromkeys(text[start:end].casefold() for start, end in likeness.found))
-    missing = list(likeness.missing)
-    met = key_words - len(missing)
-    told = [f"It has {met} of the {key_words} key words of the reference{_named(found)}."]
-    if missing:
-        told.append(f"Not found{_named(missing)}.")
-    if graded:
-        told.append(f"{graded} answers graded by people were taken into account.")
-    return " ".join(told)
-
-
-def _named(words: Sequence[str]) -> str:
-    if not words:
-        return ""
-    rest = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
-    return f": {', '.join(words[:_MOST_NAMED])}{rest}"

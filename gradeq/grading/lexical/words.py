@@ -13,12 +13,14 @@ _ENDINGS = re.compile(
 )
 _SHORTEST_STEM = 3
 
-_FUNCTION_WORDS = """
+_ENGLISH = """
     a an the this that these those it its he she they him his her them their we you i me my your
     our us is are was were be been being am do does did done have has had having will would can
     could should may might must shall of to in on at by for from with as into onto than then so
     and or but if because when while where which who whom whose what how why there here also very
     just only each any some such other own about again once s t re ll ve d m
+"""
+_GERMAN = """
     der die das den dem des ein eine einen einem einer eines es er sie ihn ihm ihr ihre ihren wir
     du ich mich mir mein dein sein seine seinen uns unser ist sind war waren bin bist sei wird
     werden wurde worden hat haben hatte kann können konnte soll muss müssen darf mag von zu zum zur
@@ -26,7 +28,7 @@ _FUNCTION_WORDS = """
     welche welcher welches wer wen was wie warum dort hier auch sehr nur jede jeder jedes etwas
     man sich so dann durch über
 """
-"""English and German. Words that may decide an answer (not, no, more, less, same) are not here."""
+"""Function words. Those that may decide an answer (not, no, more, less, same) are not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,16 @@ def stem_of(word: str) -> str:
 
 def function_stems() -> frozenset[str]:
     """Words that every text has, whatever it is about."""
-    return frozenset(map(stem_of, _FUNCTION_WORDS.split()))
+    return frozenset(map(stem_of, (_ENGLISH + _GERMAN).split()))
+
+
+def seems_german(text: str) -> bool:
+    """Whether it has more function words that only German has than ones only English has."""
+    english, german = set(_ENGLISH.split()), set(_GERMAN.split())
+    said = [word.casefold() for word in _WORD.findall(text)]
+    return sum(word in german - english for word in said) > sum(
+        word in english - german for word in said
+    )
 
 
 def sentences_of(text: str) -> list[str]:

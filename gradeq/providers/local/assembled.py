@@ -25,6 +25,8 @@ _NOT_FOR_LOCAL = (
     *("price_input", "price_output"),
 )
 
+_HEALTH_SECONDS = 10.0
+
 
 def local_provider(
     settings: ProviderSettings, clock: Clock, environ: Mapping[str, str], limits: Limits
@@ -61,9 +63,21 @@ def local_provider(
         model,
         link,
         speak,
+        _is_well,
         limits=for_slots(limits, planned.slots),
         clock=clock,
     )
+
+
+async def _is_well(server: Serving) -> bool:
+    """Whether it says anything at all; where it is only busy, it does so at once."""
+    from gradeq.providers.http import HttpClient, HttpResponse  # noqa: PLC0415
+
+    http = HttpClient(server.url, timeout=_HEALTH_SECONDS)
+    try:
+        return isinstance(await http.get("/health", ()), HttpResponse)
+    finally:
+        await http.aclose()
 
 
 def looked_at(

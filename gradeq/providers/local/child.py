@@ -10,13 +10,14 @@ wrote; no cache of prompts beside the slots' own, because it may take 8 GiB.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
 import secrets
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -32,11 +33,15 @@ FAILED = 4
 """The exit code where the model could not be loaded."""
 
 _ERRORS_ONLY = 1
+_SET_PARENT_DEATH_SIGNAL = 1
+"""Of prctl(2), PR_SET_PDEATHSIG in <linux/prctl.h>."""
 
 
-def main(place: MeetingPlace, path: Path, planned: Plan) -> int:
+def main(place: MeetingPlace, path: Path, planned: Plan, starter: int) -> NoReturn:
+    """Ends the process, with TAKEN, FAILED or 0."""
+    end_with(starter)
     if place.take() is None:
-        return TAKEN
+        sys.exit(TAKEN)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, signal.SIG_IGN)
     _write_errors_to(place.log_path)
@@ -47,12 +52,28 @@ def main(place: MeetingPlace, path: Path, planned: Plan) -> int:
     server = None
     try:
         server = _loaded(path, planned, token)
+        end_with(None)
         door.tell(url=server.listening_address)
     except Exception as error:
         door.tell(failed=place.last_words() or f"{type(error).__name__}: {error}")
     door.join()
     place.notice_path.unlink(missing_ok=True)
-    return FAILED if server is None else 0
+    # While `server` is held: to let go of it would wait for every call that is on its way. And
+    # the system frees the memory faster than the library does.
+    os._exit(FAILED if server is None else 0)
+
+
+def end_with(starter: int | None) -> None:
+    """Let the system end this process as soon as the one that started it is gone; None: no more.
+
+    For the time of loading, when the door cannot notice. Only Linux offers it.
+    """
+    if sys.platform != "linux":
+        return
+    signal_number = 0 if starter is None else signal.SIGKILL
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal_number)
+    if starter is not None and os.getppid() != starter:
+        os._exit(FAILED)
 
 
 def _loaded(path: Path, planned: Plan, token: str) -> Any:
@@ -81,7 +102,6 @@ def _write_errors_to(log: Path) -> None:
 
 
 if __name__ == "__main__":
-    key, folder, model, plan = sys.argv[1:]
-    code = main(MeetingPlace(key, Path(folder)), Path(model), msgspec.json.decode(plan, type=Plan))
-    # The system frees the memory faster than the library does.
-    os._exit(code)
+    key, folder, model, plan, starter = sys.argv[1:]
+    planned = msgspec.json.decode(plan, type=Plan)
+    main(MeetingPlace(key, Path(folder)), Path(model), planned, int(starter))

@@ -197,7 +197,7 @@ class Link:
     async def _enter(self, notice: Notice) -> bool:
         if notice.context_tokens < self._least_context:
             raise _Unusable(
-                f"Another gradeq on this machine runs it with context_tokens = "
+                f"It runs for another provider or another gradeq already, with context_tokens = "
                 f"{notice.context_tokens}, and here {self._least_context} are wanted; one "
                 "copy in memory serves both. Set the same in both, or stop the other one."
             )
@@ -215,8 +215,9 @@ class Link:
         except ConfigError as error:
             raise _Unusable(str(error)) from error
         where = (self._place.key, str(self._place.folder), str(self._model.path))
+        how = (msgspec.json.encode(self._plan).decode(), str(os.getpid()))
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", _CHILD, *where, msgspec.json.encode(self._plan).decode()],
+            [sys.executable, "-P", "-m", _CHILD, *where, *how],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -270,6 +271,12 @@ class Link:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+
+def end(pid: int) -> None:
+    """At once, whatever the process is about."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:

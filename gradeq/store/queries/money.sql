@@ -20,9 +20,7 @@ UPDATE reservations SET lease = :lease
 
 -- A provider's batch that was not posted, or that has ended: what brought no answer cost nothing.
 -- name: reservations_free
-DELETE FROM reservations
- WHERE lease = :intent
-   AND (:is_over OR (SELECT provider_batch_id FROM provider_batches WHERE intent = :intent) IS NULL)
+DELETE FROM reservations WHERE lease = :intent
 
 -- name: batch_needs
 UPDATE batches SET needed_cost = :needed WHERE id = :id

@@ -5,24 +5,29 @@ SELECT x.batch_id, a.course, a.name AS assignment
   JOIN assignments a ON a.id = x.assignment_id
  ORDER BY x.batch_id, a.course, a.name
 
--- In one row: see Tx.ids. To count characters would take longer than all the rest.
--- name: candidates
-SELECT json_group_array(json_object(
-           'id', s.id, 'name', coalesce(nullif(s.student, ''), s.external_id), 'status', s.status,
-           'is_archived', s.archived_at IS NOT NULL,
-           'is_queued', EXISTS (SELECT 1 FROM jobs j
-                                 WHERE j.submission_id = s.id
-                                   AND j.state IN ('pending', 'processing')),
-           'by_person', EXISTS (SELECT 1 FROM grades g INDEXED BY grades_looked_at
-                                 WHERE g.submission_id = s.id AND g.current = 1
-                                   AND (g.source = 'person' OR g.reviewed_by IS NOT NULL)
-                                   AND g.source = 'person'),
-           'bytes', length(CAST(p.text AS BLOB)),
-           'has_words',
-           ltrim(substr(p.text, 1, 100), char(9, 10, 13, 32)) GLOB '[0-9A-Za-z]*'))
-  FROM json_each(:ids) w
-  JOIN submissions s ON s.id = w.value
-  JOIN papers p ON p.submission_id = s.id AND p.version = s.version
+-- No text and no job is opened: of open jobs the index has all.
+-- name: obstacles
+SELECT obstacle, json_group_array(id) AS ids
+  FROM (SELECT s.id,
+               CASE WHEN s.archived_at IS NOT NULL THEN 'archived'
+                    WHEN s.status IN ('in_progress', 'released') THEN s.status
+                    WHEN EXISTS (SELECT 1 FROM jobs j INDEXED BY jobs_open_once
+                                  WHERE j.submission_id = s.id AND j.submission_id IS NOT NULL
+                                    AND j.state IN ('pending', 'processing')) THEN 'queued'
+                    WHEN EXISTS (SELECT 1 FROM grades g INDEXED BY grades_looked_at
+                                  WHERE g.submission_id = s.id AND g.current = 1
+                                    AND (g.source = 'person' OR g.reviewed_by IS NOT NULL)
+                                    AND g.source = 'person') THEN 'person'
+                    WHEN s.status = 'graded' AND NOT :again THEN 'graded'
+                    WHEN NOT s.has_words THEN 'unread'
+                    WHEN s.characters > :longest THEN 'too_long' END AS obstacle
+          FROM json_each(:ids) w JOIN submissions s ON s.id = w.value)
+ GROUP BY obstacle
+
+-- name: paper_names
+SELECT coalesce(nullif(s.student, ''), s.external_id) AS name
+  FROM json_each(:ids) w JOIN submissions s ON s.id = w.value
+ ORDER BY w.key
 
 -- name: batch_papers
 SELECT j.id AS job_id, j.submission_id, coalesce(s.external_id, '') AS external_id,
@@ -39,15 +44,14 @@ SELECT json_group_array(max(0, finished_at - claimed_at))
   FROM jobs
  WHERE batch_id = :batch_id AND state = 'completed' AND claimed_at IS NOT NULL
 
--- What is added keeps 0.7 of 1 from falling below 7 tenths.
+-- What is added keeps 0.7 of 1 from falling below 7 tenths. To group would sort all grades.
 -- name: batch_scores
-SELECT min(max(CAST(g.score / g.max_score * :stretches + 1e-9 AS INTEGER), 0),
-           :stretches - 1) AS stretch,
-       count(*) AS grades, sum(g.score / g.max_score) AS shares
+SELECT json_group_array(min(max(CAST(g.score / g.max_score * :stretches + 1e-9 AS INTEGER), 0),
+                            :stretches - 1)) AS stretches,
+       avg(g.score / g.max_score) AS mean
   FROM jobs j
   JOIN grades g INDEXED BY grades_scores ON g.submission_id = j.submission_id AND g.job_id = j.id
  WHERE j.batch_id = :batch_id AND j.state = 'completed' AND g.max_score > 0
- GROUP BY 1
 
 -- name: jobs_in_hand
 SELECT j.id AS job_id, j.batch_id, j.grader, j.submission_id,

@@ -59,13 +59,15 @@ SELECT s.id, s.status, s.version, s.archived_at, s.student, s.extra, p.sha256,
  WHERE s.assignment_id = :assignment_id AND s.external_id = :external_id
 
 -- name: submission_insert
-INSERT INTO submissions (assignment_id, external_id, student, extra, status, created_at, updated_at)
-VALUES (:assignment_id, :external_id, :student, :extra, :status, :now, :now)
+INSERT INTO submissions (assignment_id, external_id, student, extra, status, characters, has_words,
+                         created_at, updated_at)
+VALUES (:assignment_id, :external_id, :student, :extra, :status, :characters, :has_words,
+        :now, :now)
 
 -- name: submission_replace
 UPDATE submissions
    SET version = version + 1, student = :student, extra = :extra, status = :status,
-       updated_at = :now
+       characters = :characters, has_words = :has_words, updated_at = :now
  WHERE id = :id
 
 -- name: submission_touch

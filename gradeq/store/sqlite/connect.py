@@ -78,7 +78,10 @@ async def open_writer(path: Path) -> Hopper:
 async def open_reader(path: Path) -> Hopper:
     """A connection that cannot write, whatever it is asked."""
     if not path.is_file():
-        raise StoreError(f"{path}: no such database; 'gradeq import' or 'gradeq run' creates one")
+        what = "a folder, not a database" if path.is_dir() else "no such database"
+        raise StoreError(
+            f"{path}: {what}; 'gradeq import' or 'gradeq run' creates one, --db names another"
+        )
     return await _open(lambda: _connect_reader(path))
 
 
@@ -114,7 +117,10 @@ def _make_readable(conn: sqlite3.Connection, path: Path) -> None:
     refuse_newer(conn, path)
     conn.executescript(_READER_PRAGMAS)
     if conn.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
-        raise StoreError(f"{path}: not a gradeq database of this version; open it for writing once")
+        raise StoreError(
+            f"{path}: nothing is in it yet, or an older gradeq wrote it; 'gradeq import', "
+            "'gradeq run' or 'gradeq serve' makes it ready"
+        )
 
 
 def _prepared(conn: sqlite3.Connection, prepare: Callable[[], None]) -> sqlite3.Connection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from gradeq import money
 from gradeq.days import day_of
 from gradeq.errors import NotFoundError
 from gradeq.outcome import ErrorClass
@@ -40,53 +39,58 @@ def _reserve(tx: Tx, need: Need, day_cap: float | None) -> Reserved | CapReached
     if batch is None:
         return None
     today = day_of(tx.now)
-    reached = _batch_reached(tx, batch, need.amount) or _day_reached(
-        tx, batch["id"], today, need.amount, day_cap
-    )
-    if reached is not None:
-        return reached
+    spent_today = None if day_cap is None else tx.one("day_get", day=today)
+    for amount in need.amounts:
+        reached = _reached(
+            batch, batch["cost_cap"], amount, need.currency, batch["id"]
+        ) or _reached(spent_today, day_cap, amount, need.currency, None)
+        if reached is None:
+            return _reserved(tx, need, amount, batch["id"], today)
+    assert reached is not None
+    _remember(tx, reached, batch["id"], today)
+    return reached
+
+
+def _reserved(tx: Tx, need: Need, amount: float, batch_id: int, today: str) -> Reserved:
     tx.run(
         "reservation_insert",
         job_id=need.job_id,
         lease=need.lease,
-        batch_id=batch["id"],
+        batch_id=batch_id,
         day=today,
-        amount=need.amount,
+        amount=amount,
         now=tx.now,
     )
-    return Reserved(need.amount, tx.now)
+    return Reserved(amount, tx.now)
 
 
-def _batch_reached(tx: Tx, batch: sqlite3.Row, needed: float) -> CapReached | None:
-    """While calls are in hand, no more of the batch is claimed; without any, it is paused."""
-    reached = _reached(batch, batch["cost_cap"], needed, batch["id"])
-    if reached is not None:
-        tx.run("batch_needs", id=batch["id"], needed=needed)
-        if not reached.waits:
-            control.pause_by_itself(tx, batch["id"], ErrorClass.COST_CAP, reached.reason)
-    return reached
-
-
-def _day_reached(
-    tx: Tx, batch_id: int, today: str, needed: float, cap: float | None
-) -> CapReached | None:
-    if cap is None:
-        return None
-    reached = _reached(tx.one("day_get", day=today), cap, needed, None)
-    if reached is not None:
-        tx.run("pool_needs", batch_id=batch_id, day=today, cap=cap, needed=needed)
-    return reached
+def _remember(tx: Tx, reached: CapReached, batch_id: int, today: str) -> None:
+    """While calls are in hand, no more are claimed than there is money for; without any, the
+    batch whose cap it is is paused.
+    """
+    needed = reached.needed
+    if reached.batch_id is None:
+        tx.run("pool_needs", batch_id=batch_id, day=today, cap=reached.cap, needed=needed)
+        return
+    tx.run("batch_needs", id=batch_id, needed=needed)
+    if not reached.waits:
+        control.pause_by_itself(tx, batch_id, ErrorClass.COST_CAP, reached.reason)
 
 
 def _reached(
-    purse: sqlite3.Row | None, cap: float | None, needed: float, batch_id: int | None
+    purse: sqlite3.Row | None,
+    cap: float | None,
+    needed: float,
+    currency: str,
+    batch_id: int | None,
 ) -> CapReached | None:
     if cap is None:
         return None
     spent, uncertain, in_hand, reserving = _taken(purse)
     if spent + uncertain + in_hand + needed <= cap * (1 + _ROUNDING):
         return None
-    return CapReached(cap, spent, uncertain, in_hand, needed, reserving > 0, batch_id)
+    is_waiting = reserving > 0
+    return CapReached(cap, spent, uncertain, in_hand, needed, is_waiting, batch_id, currency)
 
 
 def _taken(purse: sqlite3.Row | None) -> tuple[float, float, float, int]:
@@ -128,7 +132,7 @@ def end_reservations(
 
 
 def _lost(lease: str, amount: float, reserved_at: int, now: int) -> Attempt:
-    reason = f"gradeq stopped during the call, which may have cost up to {money.told(amount)}"
+    reason = "gradeq stopped during the call, which may have been charged"
     return Attempt(
         reserved_at, now, ErrorClass.INTERRUPTED, reason, uncertain_cost=amount, lease=lease
     )

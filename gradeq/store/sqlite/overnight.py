@@ -86,8 +86,13 @@ class SqliteProviderBatches:
     async def collect(self, collected: Sequence[Collected]) -> list[int | None]:
         return await self.write(lambda tx: [_collect(tx, one) for one in collected])
 
-    async def end(self, intent: str, *, abandoned_because: str | None = None) -> int:
-        return await self.write(partial(_end, intent=intent, reason=abandoned_because))
+    async def end(
+        self, intent: str, *, abandoned_because: str | None = None, may_be_charged: bool = False
+    ) -> int:
+        is_free = not may_be_charged
+        return await self.write(
+            partial(_end, intent=intent, reason=abandoned_because, is_free=is_free)
+        )
 
     async def go_live(self, batch_id: int) -> None:
         await self.write(partial(_go_live, batch_id=batch_id))
@@ -203,10 +208,11 @@ def _collect(tx: Tx, one: Collected) -> int | None:
     return outcomes.store_answer(tx, one.claimed, one.attempt, one.answer)
 
 
-def _end(tx: Tx, intent: str, reason: str | None) -> int:
+def _end(tx: Tx, intent: str, reason: str | None, is_free: bool) -> int:
     waiting = [row["id"] for row in tx.all("jobs_still_waiting", intent=intent)]
     returned = [Settlement(one, intent, JobState.PENDING) for one in waiting]
-    tx.run("reservations_free", intent=intent, is_over=int(reason is None))
+    if is_free:
+        tx.run("reservations_free", intent=intent)
     outcomes.settle(tx, returned, pause_after=0)
     tx.run("items_drop", id=tx.value("provider_batch_id", intent=intent))
     tx.run("provider_batch_end", intent=intent, reason=reason, now=tx.now)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from gradeq.model import JobState
 from gradeq.store.overview import (
-    Candidate,
     Failure,
     InHand,
+    Obstacle,
     PaperRow,
     Place,
     Resting,
@@ -24,7 +25,7 @@ from gradeq.store.overview import (
     Times,
 )
 from gradeq.store.sqlite.reads import every
-from gradeq.store.sqlite.tx import Tx, ids_json
+from gradeq.store.sqlite.tx import Tx, from_json, ids_json
 
 T = TypeVar("T")
 
@@ -42,8 +43,15 @@ class SqliteOverview:
     async def places(self, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
         return await self.read(partial(_places, batch_ids=batch_ids))
 
-    async def candidates(self, submission_ids: Sequence[int]) -> list[Candidate]:
-        return await self.read(partial(_candidates, ids=submission_ids))
+    async def obstacles(
+        self, submission_ids: Sequence[int], *, again: bool, longest: int | None = None
+    ) -> dict[Obstacle | None, list[int]]:
+        asked = {"ids": ids_json(submission_ids), "again": again, "longest": longest}
+        return await self.read(partial(_obstacles, asked=asked))
+
+    async def names(self, submission_ids: Sequence[int]) -> list[str]:
+        asked = ids_json(submission_ids)
+        return await self.read(lambda tx: every(tx, "paper_names", lambda row: row[0], ids=asked))
 
     async def papers(
         self, batch_id: int, state: JobState | None = None, *, after: int = 0, limit: int = 50
@@ -86,10 +94,11 @@ def _places(tx: Tx, batch_ids: Sequence[int]) -> dict[int, list[Place]]:
     return places
 
 
-def _candidates(tx: Tx, ids: Sequence[int]) -> list[Candidate]:
-    told = tx.value("candidates", ids=ids_json(ids))
-    # SQLite has no truth values but 0 and 1.
-    return msgspec.json.decode(told, type=list[Candidate], strict=False)
+def _obstacles(tx: Tx, asked: Mapping[str, Any]) -> dict[Obstacle | None, list[int]]:
+    return {
+        Obstacle(row["obstacle"]) if row["obstacle"] else None: from_json(row["ids"])
+        for row in tx.all("obstacles", **asked)
+    }
 
 
 def _paper(row: sqlite3.Row) -> PaperRow:
@@ -122,10 +131,7 @@ def round_width(most: int, stretches: int) -> int:
 
 
 def _scores(tx: Tx, batch_id: int, stretches: int) -> Scores:
-    counts = [0] * stretches
-    shares = 0.0
-    for row in tx.all("batch_scores", batch_id=batch_id, stretches=stretches):
-        counts[row["stretch"]] = row["grades"]
-        shares += row["shares"]
-    grades = sum(counts)
-    return Scores(shares / grades if grades else None, tuple(counts))
+    row = tx.one("batch_scores", batch_id=batch_id, stretches=stretches)
+    assert row is not None
+    grades = Counter(from_json(row["stretches"]))
+    return Scores(row["mean"], tuple(grades[n] for n in range(stretches)))

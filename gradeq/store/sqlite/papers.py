@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from gradeq.errors import ConflictError
 from gradeq.model import Cancelled, NewSubmission, SubmissionStatus
@@ -15,13 +16,18 @@ from gradeq.store.sqlite.tx import Tx, as_json, ids_json, tell
 
 _HANDED_IN = frozenset({SubmissionStatus.IN_PROGRESS, SubmissionStatus.SUBMITTED})
 
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Hangul letters that are drawn as nothing (Unicode: Default_Ignorable_Code_Point)."""
+
 
 def add(tx: Tx, papers: Sequence[NewSubmission]) -> list[Added]:
     """Insert new papers; replace the text of known ones where nobody's decision stands on it."""
     assignments: dict[tuple[str, str], int] = {}
     added = []
-    for paper in papers:
-        _refuse_decided(paper)
+    for handed_in in papers:
+        _refuse_decided(handed_in)
+        # A cell of blanks is no name: nobody could see whose paper that is.
+        paper = replace(handed_in, student=handed_in.student.strip())
         where = (paper.course, paper.assignment)
         if where not in assignments:
             assignments[where] = ensure_assignment(tx, *where)
@@ -66,11 +72,22 @@ def _create(tx: Tx, assignment_id: int, paper: NewSubmission) -> Added:
         student=paper.student,
         extra=as_json(dict(paper.extra)),
         status=paper.status,
+        characters=len(paper.text),
+        has_words=has_words(paper.text),
         now=tx.now,
     )
     submission_id = cursor.lastrowid or 0
     _write_text(tx, submission_id, 1, paper.text)
     return Added(submission_id, paper.external_id, "created")
+
+
+def has_words(text: str) -> bool:
+    """Whether a person who opens `text` surely reads something. False is no proof that it is blank.
+
+    Markup and what cannot be seen begin with no letter; but for four, which fill the place of one.
+    """
+    first = text[:100].lstrip()[:1]
+    return first.isalnum() and first not in _FILLERS
 
 
 def _write_text(tx: Tx, submission_id: int, version: int, text: str) -> None:
@@ -114,6 +131,8 @@ def _replace_text(tx: Tx, known: sqlite3.Row, paper: NewSubmission) -> Added:
         student=paper.student,
         extra=as_json(dict(paper.extra)),
         status=paper.status,
+        characters=len(paper.text),
+        has_words=has_words(paper.text),
         now=tx.now,
     )
     return Added(known["id"], paper.external_id, "replaced")

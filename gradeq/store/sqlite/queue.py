@@ -11,7 +11,7 @@ from typing import Any
 
 from gradeq.model import Submission, SubmissionStatus
 from gradeq.store.claims import Claimed
-from gradeq.store.orders import Skipped, SubmitOrder, Submitted
+from gradeq.store.orders import QueuedAlready, Skipped, SubmitOrder, Submitted
 from gradeq.store.rows import QueuePosition
 from gradeq.store.sqlite import money, papers
 from gradeq.store.sqlite.rows import NO_DEADLINE, to_claimed, to_paper
@@ -23,14 +23,13 @@ _GRADABLE = frozenset({SubmissionStatus.SUBMITTED.value, SubmissionStatus.GRADED
 def submit(tx: Tx, order: SubmitOrder) -> Submitted:
     """Batch and jobs in one transaction; open jobs of the same paper and grader answer for it."""
     owner_id = _owner_id(tx, order.owner)
+    key = {"owner_id": owner_id, "key": order.idempotency_key}
+    if order.idempotency_key is not None and (known := tx.one("order_by_key", **key)) is not None:
+        return _earlier(tx, known, order)
+    submitted = (_submit_payloads if order.payloads else _submit_papers)(tx, order, owner_id)
     if order.idempotency_key is not None:
-        known = tx.value("batch_by_key", owner_id=owner_id, key=order.idempotency_key)
-        if known is not None:
-            return _earlier(tx, known, order)
-    batch_id = _new_batch(tx, order, owner_id)
-    if order.payloads:
-        return _submit_payloads(tx, batch_id, order)
-    return _submit_papers(tx, batch_id, order)
+        tx.run("order_keep", grader=order.grader, batch_id=submitted.batch_id, now=tx.now, **key)
+    return submitted
 
 
 def _owner_id(tx: Tx, name: str) -> int:
@@ -46,7 +45,6 @@ def _new_batch(tx: Tx, order: SubmitOrder, owner_id: int) -> int:
         pool=order.pool,
         owner_id=owner_id,
         rubric_id=order.rubric_id,
-        key=order.idempotency_key,
         interactive=int(order.interactive),
         priority=order.priority,
         deadline=NO_DEADLINE if order.deadline is None else order.deadline,
@@ -68,36 +66,47 @@ def _timing(tx: Tx, order: SubmitOrder) -> dict[str, Any]:
     }
 
 
-def _submit_payloads(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
+def _submit_payloads(tx: Tx, order: SubmitOrder, owner_id: int) -> Submitted:
+    batch_id = _new_batch(tx, order, owner_id)
     payloads = as_json(order.payloads)
     tx.run("jobs_insert_payloads", batch_id=batch_id, payloads=payloads, **_timing(tx, order))
     ids = tuple(row[0] for row in tx.all("jobs_of_batch", batch_id=batch_id))
     return Submitted(batch_id, ids, len(ids))
 
 
-def _submit_papers(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
+def _submit_papers(tx: Tx, order: SubmitOrder, owner_id: int) -> Submitted:
     accepted, skipped, assignments = _sort_out(tx, order)
-    ids = ids_json(accepted)
-    tx.run("jobs_insert_submissions", batch_id=batch_id, ids=ids, **_timing(tx, order))
-    tx.run("batch_finish_if_empty", id=batch_id, now=tx.now)
-    jobs = tx.pairs("jobs_open_for", ids=ids, grader=order.grader)
-    created = tx.value("batch_total", id=batch_id)
-    for assignment_id in assignments:
-        tell(tx, "jobs.queued", assignment_id=assignment_id, batch_id=batch_id)
-    return Submitted(batch_id, tuple(jobs[one] for one in accepted), created, tuple(skipped))
+    jobs = tx.pairs("jobs_open_for", ids=ids_json(accepted), grader=order.grader)
+    already = _by_batch(tx, jobs.values())
+    fresh = [one for one in dict.fromkeys(accepted) if one not in jobs]
+    batch_id = None
+    if fresh:
+        batch_id = _new_batch(tx, order, owner_id)
+        ids = ids_json(fresh)
+        tx.run("jobs_insert_submissions", batch_id=batch_id, ids=ids, **_timing(tx, order))
+        jobs |= tx.pairs("jobs_open_for", ids=ids, grader=order.grader)
+        for assignment_id in {assignments[one] for one in fresh}:
+            tell(tx, "jobs.queued", assignment_id=assignment_id, batch_id=batch_id)
+    job_ids = tuple(jobs[one] for one in accepted)
+    return Submitted(batch_id, job_ids, len(fresh), tuple(skipped), already)
 
 
-def _sort_out(tx: Tx, order: SubmitOrder) -> tuple[list[int], list[Skipped], set[int]]:
+def _by_batch(tx: Tx, job_ids: Iterable[int], but: int | None = None) -> tuple[QueuedAlready, ...]:
+    rows = tx.all("jobs_by_batch", job_ids=ids_json(sorted(job_ids)))
+    return tuple(QueuedAlready(*row) for row in rows if row["batch_id"] != but)
+
+
+def _sort_out(tx: Tx, order: SubmitOrder) -> tuple[list[int], list[Skipped], dict[int, int]]:
     """Papers that can be graded, the others with their reasons, the assignments of the first."""
     accepted: list[int] = []
     skipped: list[Skipped] = []
-    assignments: set[int] = set()
+    assignments: dict[int, int] = {}
     gradable = _GRADABLE if order.again else _GRADABLE - {SubmissionStatus.GRADED.value}
     for row in tx.all("submission_states", ids=ids_json(order.submission_ids)):
         wanted, found, status, archived_at, assignment_id = row
         if found is not None and archived_at is None and status in gradable:
             accepted.append(found)
-            assignments.add(assignment_id)
+            assignments[found] = assignment_id
         else:
             skipped.append(_why_not_gradable(wanted, found, status, archived_at))
     return accepted, skipped, assignments
@@ -117,15 +126,17 @@ def _why_not_gradable(
     return Skipped(wanted, "in_progress", "the student is still writing it")
 
 
-def _earlier(tx: Tx, batch_id: int, order: SubmitOrder) -> Submitted:
+def _earlier(tx: Tx, known: sqlite3.Row, order: SubmitOrder) -> Submitted:
     """The same order again: the first answer again, in the order that was asked."""
+    batch_id = known["batch_id"]
     own = tx.all("jobs_of_batch", batch_id=batch_id)
     if order.payloads:
         return Submitted(batch_id, tuple(row["id"] for row in own), 0)
-    jobs = tx.pairs("jobs_open_then", ids=ids_json(order.submission_ids), batch_id=batch_id)
+    then = {"grader": known["grader"], "ordered_at": known["ordered_at"]}
+    jobs = tx.pairs("jobs_open_then", ids=ids_json(order.submission_ids), **then)
     jobs |= {row["submission_id"]: row["id"] for row in own}
     found = tuple(jobs[one] for one in order.submission_ids if one in jobs)
-    return Submitted(batch_id, found, 0)
+    return Submitted(batch_id, found, 0, already=_by_batch(tx, set(found), but=batch_id))
 
 
 @dataclass(frozen=True, slots=True)

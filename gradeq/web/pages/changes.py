@@ -44,7 +44,7 @@ async def take_back(visit: Visit) -> Response:
     ids, refused = await take_back_with(visit, paper_id)
     said = visit.words.text("undo.too_late" if refused else "undo.taken_back", n=len(ids))
     shown = Shown.told(visit.request.query_params)
-    return visit.go(*place.parts, **shown.query(page=1), told=said)
+    return visit.go(*place.parts, **shown.query(), told=said)
 
 
 async def archive(visit: Visit) -> Response:
@@ -91,38 +91,37 @@ async def _job_of(visit: Visit, place: Place, told: str) -> int:
 
 
 async def pause(visit: Visit) -> Response:
-    """Start no more of a batch. Raises NotFoundError, ConflictError."""
-    by = await visit.name()
-    somebody = visit.words.text("assignment.somebody")
-    await visit.site.engine.pause(await _batch_of(visit), by or somebody)
-    return await _steered(visit, "paused")
+    """Start no more of a batch."""
+    by = await visit.name() or visit.words.text("assignment.somebody")
+    return await _steered(visit, "paused", lambda batch_id: visit.site.engine.pause(batch_id, by))
 
 
 async def resume(visit: Visit) -> Response:
-    """Go on with a paused batch. Raises NotFoundError."""
-    await visit.site.engine.resume(await _batch_of(visit))
-    return await _steered(visit, "resumed")
+    """Go on with a paused batch."""
+    return await _steered(visit, "resumed", visit.site.engine.resume)
 
 
 async def cancel(visit: Visit) -> Response:
-    """Take what is left of a batch out of the queue. Raises NotFoundError."""
-    await visit.site.engine.cancel(await _batch_of(visit))
-    return await _steered(visit, "cancelled")
+    """Take what is left of a batch out of the queue."""
+    return await _steered(visit, "cancelled", visit.site.engine.cancel)
 
 
-async def _batch_of(visit: Visit) -> int:
-    """The batch in the address: an open one of the assignment there, with no papers of others."""
+async def _steered(visit: Visit, what: str, steer: Callable[[int], Awaitable[object]]) -> Response:
+    """Do it with the batch in the address, and go back to the list; also where nothing was done."""
     place, batch_id = Place.of(visit), int(visit.request.path_params["batch_id"])
+    why_not = await _why_not(visit, place, batch_id)
+    if why_not is None:
+        await steer(batch_id)
+    return _back(visit, place, await visit.form(), why_not or f"batch_{what}")
+
+
+async def _why_not(visit: Visit, place: Place, batch_id: int) -> str | None:
+    """Only an open batch of the assignment may be steered here, with no papers of others."""
     batches = await visit.site.store.open_batches_of(place.course, place.assignment)
     if batch_id not in {one.id for one in batches}:
-        raise NotFoundError(visit.words.text("assignment.batch_over"))
-    if not await sees_batch(visit.site, visit.person, batch_id):
-        raise NotFoundError(visit.words.text("assignment.batch_of_others"))
-    return batch_id
-
-
-async def _steered(visit: Visit, what: str) -> Response:
-    return _back(visit, Place.of(visit), await visit.form(), f"batch_{what}")
+        return "batch_over"
+    is_ours = await sees_batch(visit.site, visit.person, batch_id)
+    return None if is_ours else "batch_of_others"
 
 
 def _back(visit: Visit, place: Place, form: FormData, told: str) -> Response:
@@ -130,5 +129,5 @@ def _back(visit: Visit, place: Place, form: FormData, told: str) -> Response:
 
 
 def _seen(form: FormData) -> dict[str, object]:
-    """The list as it was, from its first page on."""
-    return dict(Shown.told(form).query(page=1))
+    """The list as it was."""
+    return dict(Shown.told(form).query())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from starlette.datastructures import FormData, QueryParams
@@ -29,22 +29,19 @@ from gradeq.model import (
 )
 from gradeq.orders import When
 from gradeq.store.orders import Submitted
-from gradeq.store.overview import Candidate
+from gradeq.store.overview import Obstacle
 from gradeq.store.rows import RubricRow
 from gradeq.web.pages.listing import Place, Shown, selection
 from gradeq.web.problems import Problem
 from gradeq.web.site import Site
 from gradeq.web.visit import Visit
+from gradeq.web.wording import Wording
 
 FIRST = 5
 """So many papers are graded to try a rubric out."""
 
 _PAGE = 500
 _MOST_NAMED = 20
-_BY_STATUS = {
-    SubmissionStatus.IN_PROGRESS: "in_progress",
-    SubmissionStatus.RELEASED: "released",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +57,24 @@ class Way:
         return f"{self.when}:{self.grader.name}"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Papers that will not be graded for one reason; the `names` of the first of them."""
+
+    papers: int
+    names: Sequence[str]
+
+    @property
+    def unnamed(self) -> int:
+        return self.papers - len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
 class Sorted:
-    """`ids` will be graded; `left_out` has the names of the others under a word for the reason."""
+    """`ids` will be graded, in the order chosen; the others are `left_out`, by the reason."""
 
-    ids: list[int] = field(default_factory=list)
-    left_out: dict[str, list[str]] = field(default_factory=dict)
-
-    def take(self, paper: Candidate, reason: str | None) -> None:
-        if reason is None:
-            self.ids.append(paper.id)
-        else:
-            self.left_out.setdefault(reason, []).append(paper.name)
+    ids: Sequence[int]
+    left_out: Mapping[Obstacle, LeftOut]
 
 
 async def confirm(visit: Visit) -> Response:
@@ -81,7 +84,7 @@ async def confirm(visit: Visit) -> Response:
     chosen = await selection(visit, place, asked)
     if not chosen:
         told = visit.words.text("assignment.nothing_chosen")
-        return visit.go(*place.parts, **shown.query(page=1), told=told)
+        return visit.go(*place.parts, **shown.query(), told=told)
     graders = offered(visit.site)
     found = await _sorted_out(visit.site, chosen, shown, graders)
     rubric = await _rubric(visit.site, place)
@@ -95,7 +98,6 @@ async def confirm(visit: Visit) -> Response:
         # A filter of the template would escape each of thousands.
         papers=" ".join(map(str, found.ids)),
         left_out=found.left_out,
-        most_named=_MOST_NAMED,
         rubric=rubric,
         ways=ways,
         is_possible=bool(found.ids and ways),
@@ -131,45 +133,43 @@ def _preference(grader: str) -> tuple[bool, bool, bool]:
 async def _sorted_out(
     site: Site, chosen: Sequence[int], shown: Shown, graders: Sequence[GraderFacts]
 ) -> Sorted:
-    found = Sorted()
-    longest = MOST_CHARACTERS if all(one.needs_rubric for one in graders) else math.inf
-    papers = await site.store.overview.candidates(chosen)
-    to_read = [one.id for one in papers if not one.has_words or one.bytes > longest]
-    unreadable = await _unreadable(site, to_read, longest)
-    is_first_time = shown.status is SubmissionStatus.SUBMITTED
-    for paper in papers:
-        found.take(paper, _why_not(paper, is_first_time) or unreadable.get(paper.id))
-    return found
+    longest = MOST_CHARACTERS if all(one.needs_rubric for one in graders) else None
+    again = shown.status is not SubmissionStatus.SUBMITTED
+    found = await site.store.overview.obstacles(chosen, again=again, longest=longest)
+    for obstacle, ids in (await _read(site, found.pop(Obstacle.UNREAD, ()), longest)).items():
+        found.setdefault(obstacle, []).extend(ids)
+    gradable = set(found.pop(None, ()))
+    left_out = {one: await _left_out(site, found[one]) for one in Obstacle if found.get(one)}
+    return Sorted([one for one in chosen if one in gradable], left_out)
 
 
-def _why_not(paper: Candidate, is_first_time: bool) -> str | None:
-    """A word of the section grading.why for a paper that will not be graded, whatever is in it."""
-    if paper.is_archived:
-        return "archived"
-    if paper.status in _BY_STATUS:
-        return _BY_STATUS[paper.status]
-    if paper.is_queued:
-        return "queued"
-    if paper.by_person:
-        return "person"
-    if is_first_time and paper.status is SubmissionStatus.GRADED:
-        return "graded"
-    return None
+async def _left_out(site: Site, ids: Sequence[int]) -> LeftOut:
+    return LeftOut(len(ids), await site.store.overview.names(ids[:_MOST_NAMED]))
 
 
-async def _unreadable(site: Site, ids: Sequence[int], longest: float) -> Mapping[int, str]:
-    """Of these, the papers that no grader could read, each with a word for the reason."""
-    found: dict[int, str] = {}
+async def _read(
+    site: Site, ids: Sequence[int], longest: int | None
+) -> Mapping[Obstacle | None, list[int]]:
+    """What the texts of these papers tell, page by page."""
+    found: dict[Obstacle | None, list[int]] = {}
     for start in range(0, len(ids), _PAGE):
         rows = await site.store.results(ids[start : start + _PAGE])
         papers = [row.submission for row in rows]
-        found |= await asyncio.to_thread(_unreadable_of, papers, longest)
+        for one, obstacle in await asyncio.to_thread(_told_by_texts, papers, longest):
+            found.setdefault(obstacle, []).append(one)
     return found
 
 
-def _unreadable_of(papers: Sequence[Submission], longest: float) -> dict[int, str]:
-    blank = {one.id: "blank" for one in papers if is_blank(normalise(one.text))}
-    return {one.id: "too_long" for one in papers if len(one.text) > longest} | blank
+def _told_by_texts(
+    papers: Sequence[Submission], longest: int | None
+) -> list[tuple[int, Obstacle | None]]:
+    return [(one.id, _told_by(one.text, longest)) for one in papers]
+
+
+def _told_by(text: str, longest: int | None) -> Obstacle | None:
+    if is_blank(normalise(text)):
+        return Obstacle.BLANK
+    return Obstacle.TOO_LONG if longest is not None and len(text) > longest else None
 
 
 async def _rubric(site: Site, place: Place) -> RubricRow | None:
@@ -219,16 +219,36 @@ async def order(visit: Visit) -> Response:
         # What somebody else had graded since the list was shown is not graded again.
         again=shown.status is not SubmissionStatus.SUBMITTED,
     )
-    return visit.go(*place.parts, **shown.query(page=1), told=_outcome(visit, submitted))
+    told = _outcome(visit.words, submitted, await visit.name())
+    return visit.go(*place.parts, **shown.query(), told=told)
 
 
-def _outcome(visit: Visit, submitted: Submitted) -> str:
+def _outcome(words: Wording, submitted: Submitted, by: str) -> str:
     if not submitted.job_ids:
-        return visit.words.text("grading.none_ordered")
-    told = visit.words.text("grading.ordered", n=len(submitted.job_ids))
+        return words.text("grading.none_ordered")
+    told = [
+        words.text(
+            "grading.ordered" if submitted.queued else "grading.none_new", n=submitted.queued
+        )
+    ]
+    told += _queued_before(words, submitted, by)
     if submitted.skipped:
-        told += " " + visit.words.text("assignment.not_changed", n=len(submitted.skipped))
-    return told
+        told.append(words.text("assignment.not_changed", n=len(submitted.skipped)))
+    return " ".join(told)
+
+
+def _queued_before(words: Wording, submitted: Submitted, by: str) -> Iterator[str]:
+    """How many others had queued, and who."""
+    papers: Counter[str] = Counter()
+    for one in submitted.already:
+        papers[one.owner] += one.papers
+    for owner, n in papers.items():
+        if owner == DEFAULT_OWNER:
+            yield words.text("grading.already", n=n)
+        elif owner == by:
+            yield words.text("grading.already_own", n=n)
+        else:
+            yield words.text("grading.already_by", n=n, name=owner)
 
 
 def _without_all(form: FormData) -> FormData:

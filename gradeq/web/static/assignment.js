@@ -1,8 +1,10 @@
-// Keeps what was ticked, tab by tab, over live refreshes and from page to page of the list; ticks
-// whole pages and ranges. Without it every tick counts for the page that is seen.
+// Keeps what was ticked, tab by tab, over live refreshes, from page to page of the list and for the
+// way back from where it led, until something is done; ticks whole pages and ranges. Without it
+// every tick counts for the page that is seen.
 "use strict";
 
 (function () {
+  const shelf = "gradeq.ticked " + location.pathname;
   const ticked = new Map();
   const whole = new Set();
   const open = new Set();
@@ -15,6 +17,24 @@
     const list = form().dataset.list;
     if (!ticked.has(list)) ticked.set(list, new Set());
     return ticked.get(list);
+  }
+
+  // A browser may refuse to keep anything; then a page that is left forgets.
+  function keep() {
+    try {
+      const lists = Array.from(ticked, function (one) { return [one[0], Array.from(one[1])]; });
+      sessionStorage.setItem(shelf, JSON.stringify([lists, Array.from(whole)]));
+    } catch (error) { return; }
+  }
+
+  // What the page tells of an act was done with what was ticked.
+  function recall() {
+    try {
+      if (document.getElementById("told")) sessionStorage.removeItem(shelf);
+      const kept = JSON.parse(sessionStorage.getItem(shelf) || "[[], []]");
+      for (const one of kept[0]) ticked.set(one[0], new Set(one[1]));
+      for (const one of kept[1]) whole.add(one);
+    } catch (error) { return; }
   }
 
   function listed() { return JSON.stringify([form().dataset.list, form().dataset.find]); }
@@ -39,6 +59,7 @@
     const text = count === 0 ? "" : form().dataset.said.replace(
       "{n}", count.toLocaleString(document.documentElement.lang));
     document.getElementById("chosen").textContent = text;
+    keep();
     const here = boxes();
     const page = document.getElementById("page");
     page.checked = here.every(function (box) { return box.checked; });
@@ -113,13 +134,7 @@
     }
   });
 
-  // What a browser ticks again by itself, after a reload or on its way back, counts too.
-  window.addEventListener("pageshow", function () {
-    if (!form()) return;
-    for (const box of boxes()) note(box);
-    if (document.getElementById("all").checked) whole.add(listed());
-    restore();
-  });
   document.body.addEventListener("htmx:afterSwap", restore);
+  recall();
   restore();
 })();

@@ -46,7 +46,7 @@
     }
   }
 
-  function isDown() {
+  function isStale() {
     return mark.dataset.state === "lost" || mark.dataset.state === "out";
   }
 
@@ -82,7 +82,7 @@
 
   function poll() {
     isPolling = true;
-    if (!isDown()) say("polling");
+    if (!isStale()) say("polling");
   }
 
   function hush() {
@@ -134,7 +134,7 @@
     });
   }
   body.addEventListener("htmx:afterRequest", function (event) {
-    if (event.detail.successful && isDown()) {
+    if (event.detail.successful && isStale()) {
       say(isPolling ? "polling" : "live");
     }
   });

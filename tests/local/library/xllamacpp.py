@@ -1,7 +1,9 @@
 """Stands where the package xllamacpp would: a real HTTP server in a real process, without a model.
 
 What it does is said by the file of the model, after the header: `refuse`, `die on WORD` (a paper
-with the word), `wait` (loading takes as long as the file beside it, `*.wait`, is there).
+with the word), `wait` (loading takes as long as the file beside it, `*.wait`, is there), `hold`
+(an answer takes as long as `*.hold` is there). As with the library, who lets go of it waits for
+the calls that are on their way.
 """
 
 from __future__ import annotations
@@ -34,12 +36,18 @@ class Server:
             sys.stderr.write("0.01 E llama_model_load: error loading model: unknown architecture\n")
             sys.stderr.flush()
             raise RuntimeError("Failed to init server, please check the input params.")
+        path.with_suffix(".loading").touch()
         while path.with_suffix(".wait").exists():
             time.sleep(0.02)
         handler = type("Handler", (_Handler,), {"params": params, "orders": self.orders})
+        self._hold = path.with_suffix(".hold")
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.listening_address = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def __del__(self) -> None:
+        while self._hold.exists():
+            time.sleep(0.02)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -57,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(body)
         with Path(self.params.model.path).with_suffix(".asked").open("a") as file:
             file.write(asked["messages"][1]["content"].replace("\n", " ") + "\n")
+        while Path(self.params.model.path).with_suffix(".hold").exists():
+            time.sleep(0.02)
         schema = asked["response_format"]["json_schema"]["schema"]
         said = {"role": "assistant", "content": json.dumps(_fitting(schema))}
         choice = {"index": 0, "finish_reason": "stop", "message": said}

@@ -265,11 +265,23 @@ class CapSuite(Suite):
         assert (batch.status, batch.paused_by) == ("paused", "gradeq")
         assert (batch.pause_cause, batch.pause_reason) == ("cost_cap", beyond.reason)
         assert beyond.reason == (
-            "cost cap of 2.00 reached: 0.7500 spent, 0.00 in hand, the next call could cost up to "
-            f"1.50; raise it (gradeq batch cap {batch_id} AMOUNT), then resume "
+            "cost cap of 2.00 USD reached: 0.7500 spent, 0.00 in hand, the next call could cost up "
+            f"to 1.50; raise it (gradeq batch cap {batch_id} AMOUNT), then resume "
             f"(gradeq batch resume {batch_id})"
         )
         assert await claim(store) == []
+
+    async def test_a_call_may_do_with_less(self, store: Store) -> None:
+        batch_id = (await queued(store, *"abc", cost_cap=2.0)).id
+        claims = await claim(store, 3)
+        needs = [Need(one.job.id, one.lease, 1.2, least=0.5) for one in claims]
+        first, second, third = await store.reserve_cost(needs, None)
+        assert isinstance(first, Reserved)
+        assert isinstance(second, Reserved)
+        assert isinstance(third, CapReached)
+        assert (first.amount, second.amount, third.needed) == (1.2, 0.5, 0.5)
+        assert (await batch_of(store, batch_id)).reserved_cost == pytest.approx(1.7)
+        assert third.waits
 
     async def test_while_calls_are_in_hand_it_waits_for_them(self, store: Store) -> None:
         batch_id = (await queued(store, *"abcd", cost_cap=2.0)).id
@@ -376,7 +388,7 @@ class DaySuite(Suite):
         await reserved(store, first, 1.0, day_cap=1.5)
         beyond = await reached(store, second, 1.0, day_cap=1.5)
         assert (beyond.batch_id, beyond.in_hand, beyond.waits) == (None, 1.0, True)
-        assert beyond.reason.startswith("the day's cost cap of 1.50 reached: 0.00 spent, 1.00 in ")
+        assert beyond.reason.startswith("the day's cost cap of 1.50 USD reached: 0.00 spent, 1.00 ")
         assert "midnight" in beyond.reason
         batch = await batch_of(store, second.job.batch_id)
         assert batch.paused_at is None

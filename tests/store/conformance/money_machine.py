@@ -89,12 +89,12 @@ class MoneyMachine(RuleBasedStateMachine):
     def reserve(self, amounts: list[tuple[int, float, float]]) -> None:
         chosen = {pick % len(self.claims): (amount, share) for pick, amount, share in amounts}
         wanted = [(self.claims[place], *told) for place, told in chosen.items()]
-        needs = [Need(one.job.id, one.lease, amount) for one, amount, _ in wanted]
+        needs = [Need(one.job.id, one.lease, 2 * amount, least=amount) for one, amount, _ in wanted]
         found = self.run(self.store.reserve_cost(needs, DAY_CAP))
-        for (claimed, amount, share), came in zip(wanted, found, strict=True):
+        for (claimed, _, share), came in zip(wanted, found, strict=True):
             self.claims.remove(claimed)
             if isinstance(came, Reserved):
-                self.calls.append(Call(claimed, came, amount * share))
+                self.calls.append(Call(claimed, came, came.amount * share))
                 self.made.append(self.calls[-1])
             elif isinstance(came, CapReached):
                 self.run(self.store.settle([again(claimed, Counter.SNOOZE)]))

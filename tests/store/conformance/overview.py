@@ -6,7 +6,7 @@ from gradeq.clock import ManualClock
 from gradeq.model import Grade, JobState, SubmissionStatus
 from gradeq.outcome import ErrorClass
 from gradeq.store.base import Store
-from gradeq.store.overview import Candidate, Failure, Place, Resting, Scores, Times
+from gradeq.store.overview import Failure, Obstacle, Place, Resting, Scores, Times
 from gradeq.store.rows import Seen
 
 from .base import Suite
@@ -53,20 +53,51 @@ class OverviewSuite(Suite):
         await store.edit_grade(edited, BETTER, "Ms Lee")
         [found_right] = await graded(store, "found right")
         await store.review(found_right, "Ms Lee", Seen(1, 1))
-        texts = ("\n\t 3 words here", "<p>", "\n ", "\u200b", "a\x00b", "Über", "word")
+        [released] = await graded(store, "released")
+        await store.release([released], "Ms Lee")
+        [draft] = await add(store, "draft", status=SubmissionStatus.IN_PROGRESS)
+        texts = (
+            "\n\t 3 words here",
+            "x",
+            "<p>",
+            "\u3164",
+            "Über",
+            "word " * 20,
+            " \n",
+            "字",
+            "word",
+        )
         others = [(await add(store, f"p{n}", text=one))[0] for n, one in enumerate(texts)]
         await submit(store, others[:1])
         await store.archive(others[1:2])
-        found = await store.overview.candidates([edited, 999, found_right, *others])
-        assert [one.id for one in found] == [edited, found_right, *others]
-        assert [one.id for one in found if one.by_person] == [edited]
-        assert [one.id for one in found if one.is_queued] == others[:1]
-        assert [one.id for one in found if one.is_archived] == others[1:2]
-        has_words = [True, True, True, False, False, False, True, False, True]
-        assert [one.has_words for one in found] == has_words
-        assert found[-1] == Candidate(
-            others[-1], "p6", SubmissionStatus.SUBMITTED, False, False, False, 4, True
-        )
+        asked = [edited, 999, found_right, *others, draft, released]
+        found = await store.overview.obstacles(asked, again=True, longest=99)
+        assert {one: sorted(ids) for one, ids in found.items()} == {
+            None: [found_right, others[4], *others[7:]],
+            Obstacle.PERSON: [edited],
+            Obstacle.QUEUED: others[:1],
+            Obstacle.ARCHIVED: others[1:2],
+            Obstacle.UNREAD: [*others[2:4], others[6]],
+            Obstacle.TOO_LONG: others[5:6],
+            Obstacle.IN_PROGRESS: [draft],
+            Obstacle.RELEASED: [released],
+        }
+        found = await store.overview.obstacles(asked, again=False)
+        assert found[Obstacle.GRADED] == [found_right]
+        assert Obstacle.TOO_LONG not in found
+
+    async def test_a_replaced_text_decides_anew(self, store: Store) -> None:
+        [paper] = await add(store, "ann", text="words")
+        await add(store, "ann", text="<p></p>")
+        assert await store.overview.obstacles([paper], again=True) == {Obstacle.UNREAD: [paper]}
+        await add(store, "ann", text="more words")
+        found = await store.overview.obstacles([paper], again=True, longest=9)
+        assert found == {Obstacle.TOO_LONG: [paper]}
+
+    async def test_names_in_the_order_asked_for(self, store: Store) -> None:
+        [ann] = await add(store, "ann")
+        [bob] = await add(store, "bob", student="Bob B.")
+        assert await store.overview.names([bob, 999, ann]) == ["Bob B.", "ann"]
 
     async def test_papers_page_by_page_and_by_state(self, store: Store, clock: ManualClock) -> None:
         batch = await submit(store, await add(store, "ann", "bob", "cid", student="Someone"))

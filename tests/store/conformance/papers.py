@@ -47,6 +47,12 @@ class PaperSuite(Suite):
         assert (found.status, found.version) == (SubmissionStatus.SUBMITTED, 1)
         assert found.created_at == found.updated_at == clock.now_ms()
 
+    async def test_blanks_are_no_name(self, store: Store) -> None:
+        [ann, bob] = await store.add_submissions(
+            [paper("ann", student=" \t"), paper("bob", student=" Bob B. ")]
+        )
+        assert await store.overview.names([ann.id, bob.id]) == ["ann", "Bob B."]
+
     async def test_a_wrongly_decoded_paper_still_goes_in(self, store: Store) -> None:
         """Half a surrogate pair cannot be stored in UTF-8."""
         [paper_id] = await add(store, "ann", text="before \udce9 after")

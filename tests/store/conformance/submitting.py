@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gradeq.clock import ManualClock
-from gradeq.errors import StoreError
+from gradeq.errors import ConflictError, StoreError
 from gradeq.model import BatchStatus, JobState, SubmissionStatus
 from gradeq.store.base import Store
-from gradeq.store.orders import SubmitOrder
+from gradeq.store.orders import QueuedAlready, SubmitOrder
 
 from .base import Suite
 from .helpers import (
@@ -65,13 +65,36 @@ class SubmitSuite(Suite):
         third = await submit(store, [paper_id])
         assert (third.created, third.job_ids) == (0, first.job_ids)
 
-    async def test_a_batch_that_got_no_job_is_over(self, store: Store) -> None:
-        await queued(store, "ann")
-        empty = await submit(store, await add(store, "ann"))
-        batch = await store.batch(empty.id)
+    async def test_an_order_of_what_is_queued_makes_no_batch(self, store: Store) -> None:
+        first = await queued(store, "ann", "bob", owner="ms-lee")
+        seen = await store.last_event()
+        second = await submit(store, await add(store, "ann", "bob"), owner="mr-may")
+        assert (second.batch_id, second.created, second.queued) == (None, 0, 0)
+        assert second.job_ids == first.job_ids
+        assert second.already == (QueuedAlready(first.id, "ms-lee", 2),)
+        assert len(await store.batches()) == 1
+        assert await store.last_event() == seen
+        with pytest.raises(ConflictError, match="2 papers were in the queue already"):
+            _ = second.id
+
+    async def test_an_order_of_what_cannot_be_graded_makes_no_batch(self, store: Store) -> None:
+        [draft] = await add(store, "draft", status=SubmissionStatus.IN_PROGRESS)
+        submitted = await submit(store, [draft])
+        assert (submitted.batch_id, submitted.already) == (None, ())
+        assert (await submit(store, [])).batch_id is None
+        assert await store.batches() == []
+
+    async def test_what_others_have_queued_is_told_beside_what_is_new(self, store: Store) -> None:
+        ann, bob, cleo = await add(store, "ann", "bob", "cleo")
+        first = await submit(store, [ann], owner="ms-lee")
+        await submit(store, [bob], owner="mr-day")
+        submitted = await submit(store, [bob, cleo, ann, cleo], owner="mr-may")
+        assert (submitted.created, submitted.queued, submitted.queued_already) == (1, 1, 2)
+        assert {one.owner: one.papers for one in submitted.already} == {"ms-lee": 1, "mr-day": 1}
+        assert submitted.job_ids[2] == first.job_ids[0]
+        batch = await store.batch(submitted.id)
         assert batch is not None
-        assert batch.finished_at is not None
-        assert batch.total == 0
+        assert (batch.total, batch.owner) == (1, "mr-may")
 
     async def test_another_grader_gets_a_job_of_its_own(self, store: Store) -> None:
         first = await queued(store, "ann")
@@ -180,6 +203,33 @@ class IdempotencySuite(Suite):
         assert len(first.job_ids) == 1
         second = await submit(store, [released, fine], idempotency_key="hw3")
         assert second.job_ids == first.job_ids
+
+    async def test_a_key_is_kept_where_nothing_new_was_queued(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        """When the papers' jobs have ended since, the same order still queues nothing."""
+        earlier = await queued(store, "ann")
+        clock.advance(1)
+        ids = await add(store, "ann")
+        first = await submit(store, ids, owner="mr-may", idempotency_key="hw3")
+        assert first.batch_id is None
+        clock.advance(1)
+        await settle(store, failed(await claim_one(store)))
+        clock.advance(1)
+        again_ = await submit(store, ids, owner="mr-may", idempotency_key="hw3")
+        assert again_ == first
+        assert again_.job_ids == earlier.job_ids
+        assert len(await store.batches()) == 1
+
+    async def test_a_repeated_order_tells_again_what_others_had_queued(
+        self, store: Store, clock: ManualClock
+    ) -> None:
+        [ann, bob] = await add(store, "ann", "bob")
+        await submit(store, [ann], owner="ms-lee")
+        clock.advance(1)
+        first = await submit(store, [ann, bob], idempotency_key="hw3")
+        again_ = await submit(store, [ann, bob], idempotency_key="hw3")
+        assert (again_.queued, again_.already) == (1, first.already)
 
     async def test_a_key_outlives_a_retry(self, store: Store) -> None:
         first = await queued(store, "ann", idempotency_key="hw3")
