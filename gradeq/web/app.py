@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from gradeq import __version__
 from gradeq.engine import Engine
-from gradeq.web.auth import Gate
+from gradeq.web.auth import Gate, Tell
 from gradeq.web.endpoint import Endpoint, as_json
 from gradeq.web.feed import Feed
 from gradeq.web.files import Compressed, Files
@@ -28,7 +28,7 @@ from gradeq.web.pages import sign_in
 from gradeq.web.pages.table import PAGES
 from gradeq.web.paths import EncodedParts
 from gradeq.web.people import Identity
-from gradeq.web.problems import endless_id, router_problem
+from gradeq.web.problems import router_problem
 from gradeq.web.routes import ENDPOINTS
 from gradeq.web.signing import Signing
 from gradeq.web.site import Site
@@ -62,6 +62,7 @@ def create_app(
     signing = Signing(engine.store, engine.clock, key, local_key)
     views = Views(signing if identity is None else None, engine.currency)
     site = Site(engine, Feed(engine.store), identity or signing, heartbeat_seconds)
+    tell = telling(site, views)
     app = Starlette(
         routes=list(_routes(site, views)),
         lifespan=engine.lifespan if owns_engine else None,
@@ -73,12 +74,12 @@ def create_app(
                 Gate,
                 identity=site.identity,
                 ask=answering(site, views, sign_in.ask),
-                tell=telling(site, views),
+                tell=tell,
                 key=key if identity is None else None,
                 hosts=hosts,
             ),
         ],
-        exception_handlers={HTTPException: router_problem, ValueError: endless_id},
+        exception_handlers=dict.fromkeys((HTTPException, ValueError), _astray(tell)),
     )
     app.router.redirect_slashes = False
     app.state.site = site
@@ -96,6 +97,17 @@ def _routes(site: Site, views: Views) -> Iterator[BaseRoute]:
     for method, path, show in PAGES:
         yield Route(path, answering(site, views, show), methods=[method])
     yield Mount("/static", Files(views.files_version))
+
+
+def _astray(tell: Tell) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """What the router refuses, as a page for a person at a browser."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        problem = router_problem(request, error)
+        is_for_people = "text/html" in request.headers.get("accept", "")
+        return tell(request, problem) if is_for_people else problem.response()
+
+    return answer
 
 
 def _answering(site: Site, by_method: Mapping[str, Endpoint]) -> Answering:

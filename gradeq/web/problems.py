@@ -184,18 +184,15 @@ def _flaws(error: GradeqError) -> list[Flaw]:
     return []
 
 
-async def router_problem(request: Request, error: Exception) -> Response:
-    """For what the router itself refuses: unknown paths and methods."""
-    assert isinstance(error, HTTPException)
+def router_problem(request: Request, error: Exception) -> Problem:
+    """For what the router itself refuses: unknown paths and methods, and ids without end."""
+    if not isinstance(error, HTTPException):
+        # Python takes no number of over 4,300 digits.
+        return Problem(422, "invalid_path", "an id in this address has too many digits")
     status = error.status_code
     detail = {
         404: f"there is no {request.url.path} here; /openapi.json lists what there is",
         405: f"{request.url.path} cannot be asked for with {request.method}",
     }.get(status, error.detail)
     code = _BY_ROUTER.get(status, "refused")
-    return Problem(status, code, detail, headers=error.headers).response()
-
-
-async def endless_id(_request: Request, _error: Exception) -> Response:
-    """For a path that the router cannot read: Python takes no number of over 4,300 digits."""
-    return Problem(422, "invalid_path", "an id in this address has too many digits").response()
+    return Problem(status, code, detail, headers=error.headers)

@@ -250,7 +250,10 @@ async def test_print_shows_the_grade_and_the_text_and_no_buttons(
     assert await tab.locator("button:visible, a.button:visible, input:visible").count() == 0
     assert not await tab.locator("#history").is_visible()
     shown = await tab.locator("main").inner_text()
-    places = [shown.index(one) for one in ("Ann", "of 5 points", "claim", "Feedback", ESSAY)]
+    places = [
+        shown.index(one)
+        for one in ("Ann", "biology / sleep", "of 5 points", "claim", "Feedback", ESSAY)
+    ]
     assert places == sorted(places)
     ink = await tab.locator("#text").evaluate("one => getComputedStyle(one).color")
     assert ink == "rgb(0, 0, 0)"

@@ -124,6 +124,14 @@ async def test_unknown_paths(resting: Service) -> None:
     assert code(await resting.client.post("/static/x.css"), 405) == "method_not_allowed"
 
 
+async def test_a_person_who_went_astray_is_shown_a_page(resting: Service) -> None:
+    at_a_browser = {"Accept": "text/html,*/*;q=0.8", "Accept-Language": "de"}
+    for path in ("/nowhere", f"/submissions/{'9' * 5000}"):
+        answer = await resting.client.get(path, headers=at_a_browser)
+        assert answer.status_code in (404, 422)
+        assert "Das hat nicht geklappt" in answer.text
+
+
 async def test_an_endless_id_is_refused(resting: Service) -> None:
     for path in ("/submissions/", "/api/submissions/", "/api/jobs/"):
         answer = await resting.client.get(path + "9" * 5000)
