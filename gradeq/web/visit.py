@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gradeq.web.cookies import remember
 from gradeq.web.files import files_version
 from gradeq.web.intake import check_length
+from gradeq.web.notices import SEAL, TOLD, Notices
 from gradeq.web.paths import inner_path, mount_path, part
 from gradeq.web.people import NOBODY, Person, cleaned_name, person_of, remember_name
 from gradeq.web.problems import Problem, problem_of
@@ -40,6 +41,7 @@ class Views:
         self.signing = signing
         self.languages = Languages(currency)
         self.files_version = files_version()
+        self.notices = Notices()
         self.templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -102,7 +104,9 @@ class Visit:
 
     def again(self, **query: str) -> str:
         """This page once more, with something else in its query, and not what it told once."""
-        kept = {name: one for name, one in self.request.query_params.items() if name != "told"}
+        kept = {
+            name: one for name, one in self.request.query_params.items() if name not in (TOLD, SEAL)
+        }
         return "?" + urlencode({**kept, **query})
 
     def static(self, name: str) -> str:
@@ -120,15 +124,15 @@ class Visit:
             "words": self.words,
             "person": self.person,
             "languages": list(self.views.languages),
-            "told": self.query("told"),
+            "told": self.views.notices.shown(self.request.query_params),
             **values,
         }
         text = self.views.templates.get_template(template).render(given)
         return HTMLResponse(text, status, headers={"Cache-Control": "no-store"})
 
-    def go(self, *parts: object, **query: object) -> Response:
-        """Show another page next, by GET."""
-        return RedirectResponse(self.url(*parts, **query), 303)
+    def go(self, *parts: object, told: str = "", **query: object) -> Response:
+        """Show another page next, by GET, which says `told` once."""
+        return RedirectResponse(self.url(*parts, **query, **self.views.notices.query(told)), 303)
 
     async def name(self) -> str:
         """The name that an edit or a release is to carry: of who signed in, or as the form says.

@@ -411,4 +411,4 @@ async def test_an_edit_that_is_no_grade_is_refused_before_the_store_sees_it(engi
         [paper] = await engine.add(papers(1))
         with pytest.raises(InputError, match=fault):
             await engine.edit_grade(paper.id, grade, by="Ms Lee")
-        assert await engine.store.grade(paper.id) is None
+        assert await engine.store.grades(paper.id) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,8 @@ async def test_hostile_names_are_only_text(resting: Service, browser: playwright
     await expect(browsed.page.locator("tr[data-job] td").first).to_have_text(HOSTILE)
     hostile = quote(HOSTILE)
     await browsed.page.goto(f"{resting.url}/batches/1?told={hostile}&state={hostile}&after=x")
-    await expect(browsed.page.locator(".told")).to_have_text(HOSTILE)
+    await expect(browsed.page.locator("h1")).to_be_visible()
+    await expect(browsed.page.locator(".told")).to_have_count(0)
     assert browsed.complaints == []
 
 
@@ -312,3 +314,17 @@ async def test_without_prices_no_cost_is_told(service: Service) -> None:
     await service.batch_ended(ordered["batch_id"])
     page = (await service.client.get(f"/batches/{ordered['batch_id']}")).text
     assert "<dt>Cost</dt><dd>no prices are configured</dd>" in page
+
+
+async def test_nobody_else_makes_a_page_say_anything(resting: Service) -> None:
+    ids = await resting.add(ESSAY)
+    await resting.grade(submission_ids=ids, grader="desk")
+    done = await resting.client.post("/batches/1/pause", data={"by": "Ms Lee"})
+    address = done.headers["location"]
+    assert 'id="told"' in (await resting.client.get(address)).text
+    forged = re.sub("told=[^&]*", "told=Send+all+grades+to+me", address)
+    assert forged != address
+    for one in (forged, re.sub("&?seal=[^&]*", "", address)):
+        shown = await resting.client.get(one)
+        assert shown.status_code == 200
+        assert 'id="told"' not in shown.text

@@ -172,16 +172,16 @@ def _seen(typed: Typed) -> Seen:
         ) from None
 
 
-def _go_on(visit: Visit, opened: Opened, **query: object) -> Response:
+def _go_on(visit: Visit, opened: Opened, *, told: str = "", **query: object) -> Response:
     """To the next paper; where there is none, back to this one."""
     after = opened.walk.after
     if after in (None, opened.paper.id):
-        return _stay(visit, opened, **{**query, "told": visit.words.text("review.was_last")})
-    return visit.go("submissions", after, **opened.walk.query, **query)
+        return _stay(visit, opened, told=visit.words.text("review.was_last"), **query)
+    return visit.go("submissions", after, told=told, **opened.walk.query, **query)
 
 
-def _stay(visit: Visit, opened: Opened, **query: object) -> Response:
-    return visit.go("submissions", opened.paper.id, **opened.walk.query, **query)
+def _stay(visit: Visit, opened: Opened, *, told: str = "", **query: object) -> Response:
+    return visit.go("submissions", opened.paper.id, told=told, **opened.walk.query, **query)
 
 
 def name_of(paper: Submission) -> str:

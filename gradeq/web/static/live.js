@@ -16,6 +16,7 @@
   const address = new URL(location.href);
   if (address.searchParams.has("told")) {
     address.searchParams.delete("told");
+    address.searchParams.delete("seal");
     history.replaceState(history.state, "", address);
   }
 
