@@ -45,6 +45,7 @@ class Opening:
         """A call was, and nothing tells why."""
         self.steps = max(1, self.steps // 2)
         self.is_refused = True
+        self._next_at = -math.inf  # the gate is closed anyway, for as long as the provider asks
 
     def _always(self) -> int:
         return 0 if self.is_refused else _ALWAYS
