@@ -119,7 +119,7 @@ def failing(name: str, reply: Step, kind: str = "openai") -> Row:
 RATE_LIMITS = [
     gate("Anthropic", anthropic(429, "rate_limit_error", "Slower."), 1.0, "anthropic"),
     gate("retry-after", busy(retry_after="12"), 12),
-    gate("a fraction", busy(retry_after="2.5"), 2.5),
+    gate("a fraction", busy(retry_after="0.5"), 0.5),
     gate("retry-after-ms", busy(retry_after_ms="1500"), 1.5),
     gate("milliseconds win", busy(retry_after_ms="1500", retry_after="30"), 1.5),
     gate("NaN is nothing", busy(retry_after="nan"), 1),
