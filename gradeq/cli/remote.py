@@ -82,9 +82,9 @@ class Queued:
 
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> Self:
-        batch_id = told["batch_id"]
         already = tuple(QueuedAlready(**one) for one in told["already_queued"])
-        return cls(() if batch_id is None else (batch_id,), told["created"], already)
+        others = {None, *(one.batch_id for one in already)}
+        return cls(tuple({told["batch_id"]} - others), told["created"], already)
 
     def __add__(self, other: Queued) -> Queued:
         return Queued(

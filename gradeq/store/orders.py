@@ -94,13 +94,17 @@ class Submitted:
 
     @property
     def id(self) -> int:
-        """The batch's id. Raises ConflictError where nothing new was queued."""
-        if self.batch_id is None:
+        """The batch to look at: the order's own, or else the one that most of its papers were
+        queued with before. Raises ConflictError where none of them is in the queue.
+        """
+        if self.batch_id is not None:
+            return self.batch_id
+        if not self.already:
             raise ConflictError(
-                f"nothing new was queued, so there is no batch: {self.queued_already} papers were "
-                f"in the queue already, {len(self.skipped)} cannot be graded"
+                f"nothing was queued, so there is no batch: {len(self.skipped)} of the papers "
+                "cannot be graded, and there are no others"
             )
-        return self.batch_id
+        return max(self.already, key=lambda one: one.papers).batch_id
 
     @property
     def queued_already(self) -> int:

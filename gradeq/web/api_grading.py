@@ -25,7 +25,7 @@ async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
     """Queue papers for grading; they are on disk when this answers.
 
     Papers that cannot be graded are listed in `skipped`. A paper that is queued already keeps its
-    job; where all are, there is no batch. The same `idempotency_key` of one owner is answered with
+    job and batch. The same `idempotency_key` of one owner is answered with
     the first batch again.
     """
     _check_grader(site, body.grader)
@@ -45,7 +45,7 @@ async def grade(site: Site, body: GradeOrder, person: Person) -> GradeOrdered:
         again=body.submission_ids is not None,
     )
     return GradeOrdered(
-        batch_id=submitted.batch_id,
+        batch_id=submitted.id if submitted.job_ids else None,
         task_ids=submitted.job_ids,
         created=submitted.created,
         skipped=meant.told(submitted.skipped),
