@@ -17,8 +17,8 @@ class GradeOrdered(Struct, frozen=True):
     """`task_ids` has one id per accepted paper, in order; `created` counts those that are new.
 
     The other accepted papers were queued before: `already_queued` tells with which batches, and
-    who ordered those. Where all were, `batch_id` is the one that most of them are queued with; it is
-    null where no paper is in the queue.
+    who ordered those. Where all were, `batch_id` is the one that most of them are queued with; it
+    is null where no paper is in the queue.
     """
 
     batch_id: int | None
