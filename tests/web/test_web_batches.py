@@ -134,7 +134,8 @@ async def test_each_batch_has_a_pace_of_its_own(service: Service, desk: Desk) ->
         if batch["completed"] == 2:
             break
     assert batch["per_minute"] > 0
-    assert batch["eta_seconds"] == pytest.approx(60 / batch["per_minute"], abs=0.1)
+    # Its pool alone may be slower than a pace of two papers.
+    assert batch["eta_seconds"] >= 60 / batch["per_minute"] - 0.1
     other = await service.get(f"/api/batches/{waiting['batch_id']}")
     assert (other["per_minute"], other["eta_seconds"]) == (None, None)
     desk.go.set()
