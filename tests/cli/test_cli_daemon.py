@@ -35,6 +35,7 @@ def daemon(school: School) -> Iterator[str]:
     assert "Traceback" not in typed.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env", "is_warned"),
     [

@@ -87,6 +87,7 @@ def pools() -> list[dict[str, Any]]:
     return list(gradeq("status", "--json").told["pools"])
 
 
+@pytest.mark.slow
 def test_a_new_key_and_one_command_get_a_daemon_moving(configured: School):
     with daemon(configured):
         queued(configured, 8)

@@ -119,6 +119,7 @@ def test_a_daemon_takes_the_tokens_at_once(folder: Path, monkeypatch: pytest.Mon
         assert (refused.code, "wants a token" in refused.err) == (2, True)
 
 
+@pytest.mark.slow
 def test_only_its_own_user_can_read_the_daemons_key(folder: Path) -> None:
     with daemon(folder) as (url, _):
         lock = folder / "gradeq.db.lock"
@@ -130,6 +131,7 @@ def test_only_its_own_user_can_read_the_daemons_key(folder: Path) -> None:
         assert asked(f"{url}/api/queue", key) == 401
 
 
+@pytest.mark.slow
 def test_a_daemon_tells_a_link_until_somebody_administers(folder: Path) -> None:
     with daemon(folder) as (url, said):
         pass

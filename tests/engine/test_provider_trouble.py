@@ -301,6 +301,7 @@ async def test_what_never_ends_leaves_papers_ungraded_with_the_reason(
     assert [result.attempts for result in results.values()] == [calls] * 3
 
 
+@pytest.mark.slow
 async def test_a_mixed_bag_of_trouble(tmp_path):
     plan = "429:0.05,500:0.05,529:0.02,drop:0.03,drop_body:0.03,html:0.02,garbage:0.05,cut:0.03"
     async with troubled(tmp_path, fail=plan, seed=5) as at:
