@@ -38,7 +38,7 @@
   function pointsOf(line) {
     const chosen = line.querySelector("input[type=radio]:checked");
     if (chosen === null) return 0;
-    const told = "hand" in chosen.dataset ? line.querySelector(".points").value : chosen.dataset.points;
+    const told = "hand" in chosen.dataset ? line.querySelector(".points").value : chosen.dataset.points || "";
     return Number(told.replace(",", ".")) || 0;
   }
 
