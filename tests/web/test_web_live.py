@@ -145,34 +145,26 @@ async def test_what_happened_between_the_page_and_its_events_is_not_missed(
     assert await browsed.page.locator("#live").get_attribute("data-state") == "live"
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (503, "No answer from gradeq; this may be old"),
+        (401, "You are signed out; this may be old"),
+    ],
+)
 async def test_a_refused_refresh_says_that_the_page_is_old(
-    shared: tuple[Service, Feed], browser: playwright.Browser
+    shared: tuple[Service, Feed], browser: playwright.Browser, status: int, told: str
 ) -> None:
     service, _ = shared
     await service.add(ESSAY)
     browsed = await opened(browser, service.url)
     await browsed.is_live()
-    await browsed.page.route(f"{service.url}/", lambda route: route.fulfill(status=503))
+    await browsed.page.route(f"{service.url}/", lambda route: route.fulfill(status=status))
     await service.add(ESSAY, first=2)
-    await browsed.shows("#live", "No answer from gradeq; this may be old")
+    await browsed.shows("#live", told)
     await browsed.page.unroute(f"{service.url}/")
     await service.add(ESSAY, first=3)
     await browsed.shows(SUBMITTED, "3")
-    await browsed.is_live()
-
-
-async def test_a_page_that_is_signed_out_says_so(
-    shared: tuple[Service, Feed], browser: playwright.Browser
-) -> None:
-    service, _ = shared
-    await service.add(ESSAY)
-    browsed = await opened(browser, service.url)
-    await browsed.is_live()
-    await browsed.page.route(f"{service.url}/", lambda route: route.fulfill(status=401))
-    await service.add(ESSAY, first=2)
-    await browsed.shows("#live", "You are signed out; this may be old")
-    await browsed.page.unroute(f"{service.url}/")
-    await service.add(ESSAY, first=3)
     await browsed.is_live()
 
 
